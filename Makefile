@@ -1,0 +1,81 @@
+# `make demo` and `make test` set everything up themselves. PYTHON=python3.13 chooses the interpreter.
+# With uv: the versions of uv.lock. Without: a venv, pip and the newest versions that fit pyproject.toml.
+
+PYTHON ?=
+ARGS ?=
+SLOW ?= slow
+
+VENV := .venv
+BIN := $(VENV)/bin
+
+# The stamp says for which interpreter the environment was made; where none is asked for, any will do.
+ifeq ($(strip $(PYTHON)),)
+READY := $(firstword $(wildcard $(VENV)/.ready-*) $(VENV)/.ready-default)
+else
+READY := $(VENV)/.ready-$(notdir $(patsubst %/bin/,%,$(dir $(PYTHON))))-$(notdir $(PYTHON))
+endif
+
+# Pictures and weights for the tests that want real ones; they are skipped where there are none.
+ifndef TEXJAX_TEST_DATA
+ifneq ($(wildcard ../shared/.),)
+export TEXJAX_TEST_DATA := $(abspath ../shared)
+endif
+endif
+
+.PHONY: help setup demo test test-slow lint format clean
+
+help:
+	@echo "make demo       draw an exemplar and synthesize from it, into demo/"
+	@echo "make test       run the tests that are quick (ARGS='-k gram' is passed on to pytest)"
+	@echo "make test-slow  run the slow ones (SLOW='slow and not network' chooses by marker)"
+	@echo "make lint       check format, style and types"
+	@echo "make format     format, and repair what can be repaired"
+	@echo "make setup      only make the environment, in $(VENV)"
+	@echo "make clean      remove everything that make made"
+
+setup: $(READY)
+
+demo: $(READY)
+	$(BIN)/python experiments/exemplars.py demo
+	$(BIN)/texjax synthesize demo/pebbles.png --run-dir demo/result --overwrite
+
+test: $(READY)
+	$(BIN)/python -m pytest $(ARGS)
+
+# pytest ends with 5 where no test was selected.
+test-slow: $(READY)
+	$(BIN)/python -m pytest -m "$(SLOW)" $(ARGS) || [ $$? -eq 5 ]
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) demo dist build .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# uv is asked for its version because a mere wrapper of that name may be on the path.
+$(READY): pyproject.toml uv.lock
+	@if uv --version >/dev/null 2>&1; then \
+		unset VIRTUAL_ENV; \
+		UV_PROJECT_ENVIRONMENT=$(VENV) uv sync --locked $(if $(strip $(PYTHON)),--python "$(PYTHON)"); \
+	else \
+		fits='import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'; \
+		for python in $(or $(strip $(PYTHON)),python3 python python3.13 python3.12 python3.11) none; do \
+			if "$$python" -c "$$fits" >/dev/null 2>&1; then break; fi; \
+		done; \
+		if [ "$$python" = none ]; then \
+			echo "texjax needs Python 3.11, 3.12 or 3.13: name one by PYTHON=/path/to/python." >&2; exit 1; \
+		fi; \
+		echo "No uv here: making $(VENV) with $$python and pip, which takes a minute."; \
+		"$$python" -m venv --clear $(VENV) && \
+		$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1' && \
+		$(BIN)/python -m pip install --quiet --editable . --group dev; \
+	fi
+	@rm -f $(VENV)/.ready-*
+	@touch $@

@@ -1,0 +1,296 @@
+"""VGG against activations computed by PyTorch, against a NumPy network written here, and against its own promises."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.signal
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jax.extend import core
+from PIL import Image
+
+from texjax import errors, features
+from texjax.features import vgg
+
+GOLDENS = Path(__file__).parents[1] / "goldens" / "vgg19.npz"
+PADDINGS = ("valid", "same", "reflect", "circular")
+POOLS = ("average", "max")
+WIDTHS = (4, 5, 6)
+ORDER = [name for name, _ in vgg.operations(vgg.VGG19, vgg.WIDTHS)]
+LAYERS = tuple(ORDER[: ORDER.index("pool3") + 1])
+
+
+def random_weights(seed: int = 0) -> dict:
+    """A small VGG-19 of three blocks: {"mean": [3], "conv1_1": {"kernel": [3, 3, 3, 4], "bias": [4]}, ...}."""
+    rng, before = np.random.default_rng(seed), 3
+    weights: dict = {"mean": jnp.array([0.4, 0.5, 0.6], jnp.float32)}
+    for name in LAYERS:
+        if name.startswith("conv"):
+            width = WIDTHS[int(name[4]) - 1]
+            kernel = rng.standard_normal((3, 3, before, width)) * np.sqrt(2 / (9 * before))
+            bias = 0.1 * rng.standard_normal(width)
+            weights[name] = {"kernel": jnp.asarray(kernel, jnp.float32), "bias": jnp.asarray(bias, jnp.float32)}
+            before = width
+    return weights
+
+
+def random_image(height: int, width: int, seed: int = 0) -> jax.Array:
+    """Uniform noise [h, w, 3]."""
+    return jnp.asarray(np.random.default_rng(seed).random((height, width, 3)), jnp.float32)
+
+
+def small(pool: str = "average", padding: str = "valid"):
+    """An extractor with random weights, which needs no file."""
+    return vgg.extractor(random_weights(), vgg.VGG19, pool, padding, "float32")
+
+
+def run(extractor, image, layer: str) -> np.ndarray:
+    """One layer's activation [h, w, c]."""
+    return np.asarray(jax.jit(extractor.apply, static_argnums=2)(extractor.weights, image, (layer,))[layer])
+
+
+def numpy_convolve(x: np.ndarray, weights: dict, padding: str) -> np.ndarray:
+    """[h, w, i] -> [h, w, o]: an explicit pad of one, then a correlation, channel by channel, and ReLU."""
+    modes = {"same": "constant", "reflect": "reflect", "circular": "wrap"}
+    if padding != "valid":
+        x = np.pad(x, ((1, 1), (1, 1), (0, 0)), mode=modes[padding])
+    kernel, bias = np.asarray(weights["kernel"], np.float64), np.asarray(weights["bias"], np.float64)
+    inputs, outputs = range(kernel.shape[2]), range(kernel.shape[3])
+    sums = [sum(scipy.signal.correlate2d(x[..., i], kernel[..., i, o], "valid") for i in inputs) for o in outputs]
+    return np.maximum(np.stack(sums, -1) + bias, 0)
+
+
+def numpy_pool(x: np.ndarray, pool: str, padding: str) -> np.ndarray:
+    """[h, w, c] -> half as large, window by window; a window may be cut by the edge where `padding` is "same"."""
+    if padding in ("reflect", "circular"):
+        odd = ((0, x.shape[0] % 2), (0, x.shape[1] % 2), (0, 0))
+        x = np.pad(x, odd, mode={"reflect": "reflect", "circular": "wrap"}[padding])
+    up = 0 if padding == "valid" else 1
+    rows, columns = ((n + up) // 2 for n in x.shape[:2])
+    reduce = np.mean if pool == "average" else np.max
+    return np.array(
+        [[reduce(x[2 * i : 2 * i + 2, 2 * j : 2 * j + 2], axis=(0, 1)) for j in range(columns)] for i in range(rows)]
+    )
+
+
+def numpy_network(weights: dict, image, pool: str, padding: str, last: str) -> np.ndarray:
+    """The activation [h, w, c] of layer `last`, in float64."""
+    x = np.asarray(image, np.float64) - np.asarray(weights["mean"], np.float64)
+    for name in LAYERS[: LAYERS.index(last) + 1]:
+        pooling = name.startswith("pool")
+        x = numpy_pool(x, pool, padding) if pooling else numpy_convolve(x, weights[name], padding)
+    return x
+
+
+def convolutions(jaxpr: core.Jaxpr) -> int:
+    """How many convolutions a program holds, those inside calls included."""
+    inner = (getattr(p, "jaxpr", p) for eqn in jaxpr.eqns for p in eqn.params.values())
+    own = sum(eqn.primitive.name == "conv_general_dilated" for eqn in jaxpr.eqns)
+    return own + sum(convolutions(j) for j in inner if isinstance(j, core.Jaxpr))
+
+
+def needed(extractor, layers: tuple[str, ...], side: int = 40) -> int:
+    """How many convolutions `layers` of an image cost."""
+    traced = jax.make_jaxpr(lambda image: extractor.apply(extractor.weights, image, layers))
+    return convolutions(traced(jnp.zeros((side, side, 3))).jaxpr)
+
+
+@pytest.fixture(scope="module")
+def goldens() -> dict[str, np.ndarray]:
+    with np.load(GOLDENS) as file:
+        return dict(file)
+
+
+@pytest.fixture
+def golden_crop(goldens, test_data: Path) -> jax.Array:
+    """The picture [h, w, 3] that the goldens were computed from."""
+    top, left, height, width = goldens["crop"]
+    crop = np.asarray(Image.open(test_data / "images" / "bark.jpg").convert("RGB"))[top : top + height]
+    crop = crop[:, left : left + width]
+    if crop.sum() != goldens["crop_sum"]:
+        pytest.skip("this JPEG decoder gives other pixels than the one the goldens were made with")
+    return jnp.asarray(crop / 255, jnp.float32)
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("pool", POOLS)
+def test_activations_equal_pytorch(goldens, golden_crop, test_data: Path, pool: str, padding: str):
+    path = str(test_data / "weights" / "vgg19_notop_block1-3.h5")
+    extractor = features.vgg19(weights=path, pool=pool, padding=padding, normalize=False)
+    # Compiled as in use: one program for all layers.
+    maps = jax.jit(extractor.apply, static_argnums=2)(extractor.weights, golden_crop, LAYERS)
+    for layer in LAYERS:
+        (row,) = np.flatnonzero(goldens["case"] == f"{pool}/{padding}/{layer}")
+        got, largest = np.asarray(maps[layer], np.float64), goldens["max"][row]
+        assert got.shape == tuple(goldens["shape"][row]), layer
+        error = np.abs(got.ravel()[goldens["index"][row]] - goldens["value"][row]).max()
+        assert error <= 1e-4 * largest, layer
+        assert got.max() == pytest.approx(largest, rel=1e-4), layer
+        assert got.mean() == pytest.approx(goldens["mean"][row], rel=1e-4), layer
+        assert np.linalg.norm(got) == pytest.approx(goldens["norm"][row], rel=1e-4), layer
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize(("layer", "height", "width"), [("pool1", 9, 12), ("conv2_2", 17, 21), ("conv3_2", 37, 34)])
+def test_equals_numpy_network(pool: str, padding: str, layer: str, height: int, width: int):
+    extractor, image = small(pool, padding), random_image(height, width)
+    want = numpy_network(random_weights(), image, pool, padding, layer)
+    got = run(extractor, image, layer)
+    assert got.shape == want.shape
+    np.testing.assert_allclose(got, want, atol=1e-5 * np.abs(want).max(), rtol=0)
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+@settings(deadline=None, max_examples=30)
+@given(height=st.integers(1, 75), width=st.integers(1, 75), layer=st.sampled_from(LAYERS))
+def test_grid_size_is_the_size(padding: str, height: int, width: int, layer: str):
+    extractor = small(padding=padding)
+    size = extractor.grid(layer).size
+    if min(size(height), size(width)) > 0:
+        image = jax.ShapeDtypeStruct((height, width, 3), jnp.float32)
+        maps = jax.eval_shape(lambda x: extractor.apply(extractor.weights, x, (layer,)), image)
+        assert maps[layer].shape[:2] == (size(height), size(width))
+
+
+@pytest.mark.parametrize(("layer", "receptive", "stride"), [("conv1_1", 3, 1), ("pool1", 6, 2), ("conv3_2", 32, 4)])
+def test_grid_of_the_layers_in_use(layer: str, receptive: int, stride: int):
+    grid = small().grid(layer)
+    assert (grid.receptive, grid.stride) == (receptive, stride)
+    assert small(padding="circular").grid(layer)[:2] == grid[:2]
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_valid_network_fits_its_receptive_field_just(layer: str):
+    grid = small().grid(layer)
+    assert grid.size(grid.receptive) == 1
+    assert grid.size(grid.receptive - 1) <= 0
+    assert grid.size(grid.receptive + grid.stride - 1) == 1
+    assert grid.size(grid.receptive + grid.stride) == 2
+
+
+def support(extractor, layer: str, side: int, at: int) -> np.ndarray:
+    """The rows [k] of a square image that the output at (at, at) sees.
+
+    Positive weights keep every ReLU open, and no contribution can cancel another.
+    """
+    weights = jax.tree.map(lambda x: jnp.abs(x) + 0.01, extractor.weights) | {"mean": jnp.zeros(3)}
+    gradient = jax.jit(jax.grad(lambda x: extractor.apply(weights, x, (layer,))[layer][at, at].sum()))
+    return np.flatnonzero(np.abs(np.asarray(gradient(random_image(side, side)))).max(axis=(1, 2)))
+
+
+@pytest.mark.parametrize("layer", ["conv1_1", "pool1", "conv2_2", "conv3_2", "pool3"])
+def test_receptive_field_is_the_support_of_the_gradient(layer: str):
+    extractor = small()
+    grid = extractor.grid(layer)
+    for at in (0, 1):
+        rows = support(extractor, layer, grid.receptive + 2 * grid.stride, at)
+        np.testing.assert_array_equal(rows, np.arange(grid.receptive) + at * grid.stride)
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("layer", ["pool1", "conv2_1", "conv3_2", "pool3"])
+def test_spoiled_outputs_are_those_a_cut_changes(padding: str, layer: str):
+    extractor, start, side = small(padding=padding), 32, 64
+    grid, image = extractor.grid(layer), random_image(96, 128)
+    whole = run(extractor, image, layer)
+    cut = run(extractor, image[:, start : start + side], layer)
+    same = whole[:, start // grid.stride :][:, : cut.shape[1]]
+    wrong = np.flatnonzero(np.abs(same - cut).max(axis=(0, 2)) > 1e-5)
+    n = cut.shape[1]
+    assert set(wrong) <= set(range(grid.spoiled)) | set(range(n - grid.spoiled, n))
+    if grid.spoiled:
+        assert {grid.spoiled - 1, n - grid.spoiled} <= set(wrong)  # and not one more than needed
+
+
+def test_only_needed_layers_are_computed():
+    extractor = small()
+    assert needed(extractor, ()) == needed(extractor, ("pixels",)) == 0
+    assert needed(extractor, ("conv1_1",)) == 1
+    assert needed(extractor, ("pool1",)) == needed(extractor, ("conv1_1", "pool1", "pixels")) == 2
+    assert needed(extractor, ("pool1", "conv3_2")) == needed(extractor, ("conv3_2", "pool1")) == 6
+    assert needed(extractor, ("pool3",), side=60) == 8
+
+
+def test_pixels_are_the_image():
+    extractor, image = small(), random_image(9, 8)
+    np.testing.assert_array_equal(run(extractor, image, "pixels"), image)
+    grid = extractor.grid("pixels")
+    assert (grid.stride, grid.receptive, grid.spoiled, grid.size(9)) == (1, 1, 0, 9)
+
+
+@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("layer", ["pool1", "conv3_2", "pool3"])
+def test_circular_network_commutes_with_rolling(pool: str, layer: str):
+    extractor, image = small(pool, "circular"), random_image(48, 32)
+    stride = extractor.grid(layer).stride
+    rolled = run(extractor, jnp.roll(image, (3 * stride, -stride), (0, 1)), layer)
+    want = np.roll(run(extractor, image, layer), (3, -1), (0, 1))
+    np.testing.assert_allclose(rolled, want, atol=1e-6 * np.abs(want).max(), rtol=0)
+
+
+@pytest.mark.parametrize("padding", ["valid", "same", "reflect"])
+def test_other_networks_do_not_wrap(padding: str):
+    extractor, image = small(padding=padding), random_image(48, 32)
+    rolled = run(extractor, jnp.roll(image, 4, 0), "conv3_2")
+    assert np.abs(rolled - np.roll(run(extractor, image, "conv3_2"), 1, 0)).max() > 1e-3
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("pool", POOLS)
+def test_gradient_equals_finite_differences(pool: str, padding: str):
+    extractor, image = small(pool, padding), random_image(35, 37)
+    layer = "conv3_2"
+    direction = np.random.default_rng(1).standard_normal(image.shape)
+    probe = np.random.default_rng(2).standard_normal(run(extractor, image, layer).shape)
+
+    def value(step: float) -> float:
+        moved = np.asarray(image, np.float64) + step * direction
+        return float((numpy_network(random_weights(), moved, pool, padding, layer) * probe).sum())
+
+    weights = jnp.asarray(probe, jnp.float32)
+    gradient = jax.jit(jax.grad(lambda x: (extractor.apply(extractor.weights, x, (layer,))[layer] * weights).sum()))
+    inner = (np.asarray(gradient(image), np.float64) * direction).sum()
+    slope = (value(1e-7) - value(-1e-7)) / 2e-7
+    assert abs(inner - slope) < 1e-5 * np.linalg.norm(gradient(image)) * np.linalg.norm(direction)
+
+
+def test_gradient_reaches_the_weights():
+    extractor, image = small(), random_image(35, 37)
+    gradient = jax.jit(jax.grad(lambda w: extractor.apply(w, image, ("conv3_2",))["conv3_2"].sum()))(extractor.weights)
+    for name in ("mean", "conv1_1", "conv2_2", "conv3_2"):
+        assert all(float(jnp.abs(leaf).max()) > 0 for leaf in jax.tree.leaves(gradient[name])), name
+
+
+def test_double_images_keep_their_precision():
+    with jax.enable_x64(True):
+        image = jnp.asarray(np.random.default_rng(0).random((34, 33, 3)))
+        got = run(small(), image, "conv3_2")
+    want = numpy_network(random_weights(), image, "average", "valid", "conv3_2")
+    assert got.dtype == np.float64
+    np.testing.assert_allclose(got, want, atol=1e-12, rtol=0)
+
+
+def test_bfloat16_features_are_near():
+    image = random_image(40, 40)
+    extractor = vgg.extractor(random_weights(), vgg.VGG19, "average", "valid", "bf16")
+    got, want = run(extractor, image, "conv3_2"), run(small(), image, "conv3_2")
+    assert got.dtype == np.float32
+    assert 0 < np.abs(got - want).max() < 0.05 * np.abs(want).max()
+
+
+def test_layers_are_those_the_weights_hold():
+    assert small().layers == ("pixels", *LAYERS)
+    with pytest.raises(errors.TexjaxError, match=r"conv4_1.*pool3"):
+        small().grid("conv4_1")
+    with pytest.raises(errors.TexjaxError, match="did you mean 'conv3_2'"):
+        small().grid("conv3-2")
+
+
+@pytest.mark.parametrize(("setting", "right"), [({"pool": "avrage"}, "average"), ({"padding": "vaild"}, "valid")])
+def test_unknown_settings_are_refused(setting: dict[str, str], right: str):
+    with pytest.raises(errors.TexjaxError, match=f"did you mean '{right}'"):
+        small(**setting)

@@ -1,0 +1,1 @@
+"""Neural texture synthesis with JAX: from pictures of a texture to new pictures, any size, with the same look."""

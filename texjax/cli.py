@@ -1,0 +1,232 @@
+"""The `texjax` command.
+
+Errors are one sentence on standard error: exit code 2 for what the user gave, 1 for what surrounds the program, 130
+after Ctrl-C (the result so far is written). JAX is imported only once there is something to compute.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ml_collections import ConfigDict
+
+from texjax import config as configs
+from texjax import errors, weights
+
+DEFAULT_CONFIG = "random"
+JOIN_MODES = ("average", "max", "log_euclidean", "affine_invariant", "riemann")
+LATER = {
+    "if_weight": "the inter-frame loss",
+    "if_shift": "the inter-frame loss",
+    "if_order": "the inter-frame loss",
+    "if_distance_type": "the inter-frame loss",
+    "if_octaves": "the inter-frame loss",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are ours."""
+
+    def error(self, message: str) -> NoReturn:
+        raise errors.TexjaxError(f"{message[:1].lower()}{message[1:]}; see {self.prog} --help.")
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the command and exit."""
+    try:
+        words = list(sys.argv[1:] if argv is None else argv)
+        _run(words)
+        code = 0
+    except errors.TexjaxError as error:
+        print(f"texjax: {error}", file=sys.stderr)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+def _run(words: list[str]) -> None:
+    words, overrides = _split(words)
+    args = _parser().parse_args(words)
+    if args.command == "weights":
+        weights.run(args)
+    else:
+        synthesize(args, overrides)
+
+
+def _split(words: list[str]) -> tuple[list[str], list[str]]:
+    """The words for our parser, and those that override config keys ("--config.key=value" or "--config.key value")."""
+    ours, overrides, taking = [], [], False
+    for word in words:
+        if word.startswith("--config."):
+            overrides.append(word)
+            taking = "=" not in word
+        elif taking:
+            overrides.append(word)
+            taking = False
+        else:
+            ours.append(word)
+    return ours, overrides
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="texjax", description="Neural texture synthesis: new pictures with the look of given ones.")
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser)
+    _add_synthesize(commands)
+    weights.add_parser(commands)
+    return parser
+
+
+def _add_synthesize(commands: Any) -> None:
+    parser = commands.add_parser(
+        "synthesize",
+        help="make pictures with the look of the sources",
+        description="Make pictures with the look of the sources. Flags set keys of the config; what is not given stays "
+        "as the config has it. --config.KEY=VALUE sets any key, and wins over a flag.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("sources", nargs="*", metavar="SOURCE", help="pictures, or folders of pictures")
+    add("--source", "-s", nargs="+", default=[], metavar="SOURCE", help="the same, as a flag")
+    add(
+        "--config", default=DEFAULT_CONFIG, metavar="FILE[:ARG]", help=f"one of {', '.join(configs.names())}, or a path"
+    )
+    add("--random-seed", type=int, metavar="N", help="of everything stochastic")
+    add("--dry-run", action="store_true", help="print what would run, its memory and time, and stop")
+    add("--run-dir", type=Path, metavar="DIR", help="write exactly there")
+    add("--output-dir", type=Path, default=Path("outputs"), help="parent of fresh run directories (%(default)s)")
+    add("--output-prefix", "-op", default="out", help="start of their names (%(default)s)")
+    add("--output-width", "-ow", type=int, metavar="PX", help="width of the output")
+    add("--output-height", "-oh", type=int, metavar="PX", help="its height, if not the width")
+    add("--octaves", "-o", type=int, metavar="N", help="levels of the pyramid, full size included")
+    add("--layers", "-l", nargs="+", metavar="LAYER", help="names such as pool1, or indices from 0 = conv1_1")
+    add("--max-iter", "-m", type=int, metavar="N", help="iterations")
+    add("--save-every", "-n", type=int, metavar="N", help="iterations between progress pictures")
+    add("--source-scale", "-ss", type=float, metavar="X", help="factor to resize sources by")
+    add("--source-width", "-sw", type=int, metavar="PX", help="width to resize sources to; wins over the factor")
+    add("--padding-mode", "-p", metavar="MODE", help="valid, same, reflect or circular, of the network")
+    add("--join-mode", "-j", metavar="MODE", help=f"of several sources: {', '.join(JOIN_MODES)}")
+    add("--count", "-c", type=int, metavar="N", help="independent outputs")
+    add("--mul", type=float, metavar="X", help="factor on the target Gram matrices")
+    add("--seed", metavar="KIND", help="start: random or symmetric (the random number seed is --random-seed)")
+    add("--data-dir", "-d", metavar="DIR", help="folder, or file, of the network's weights")
+    add("--tol", type=float, metavar="X", help="relative decrease of the loss at which to stop")
+    add("--if-weight", type=float, metavar="X", help="inter-frame loss: weight")
+    add("--if-shift", type=float, metavar="PX", help="inter-frame loss: shift to imitate")
+    add("--if-order", type=int, metavar="N", help="inter-frame loss: frames tied together")
+    add("--if-distance-type", metavar="KIND", help="inter-frame loss: l2 or lap1")
+    add("--if-octaves", type=int, metavar="N", help="inter-frame loss: octaves")
+
+
+def resolve(args: argparse.Namespace, overrides: Sequence[str]) -> ConfigDict:
+    """The config with the flags and the overrides in it.
+
+    Raises TexjaxError for a flag that has no meaning for this config, or whose method does not exist yet.
+    """
+    for flag, what in LATER.items():
+        if getattr(args, flag) is not None:
+            raise errors.TexjaxError(f"--{flag.replace('_', '-')}: {what} is not available yet; leave the flag out.")
+    if args.seed == "symmetric":
+        raise errors.TexjaxError("--seed symmetric: the symmetric start is not available yet; use --seed random.")
+    if args.seed not in (None, "random"):
+        raise errors.unknown("kind of start", args.seed, ("random", "symmetric"))
+    if args.join_mode not in (None, *JOIN_MODES):
+        raise errors.unknown("join mode", args.join_mode, JOIN_MODES)
+    if args.join_mode not in (None, "average"):
+        raise errors.TexjaxError(f"--join-mode {args.join_mode}: this join is not available yet; use average.")
+    config = configs.load(args.config, [*_flag_overrides(args), *overrides])
+    width, height = args.output_width, args.output_height
+    if not any(word.startswith("--config.size") for word in overrides) and (width or height) is not None:
+        width = config.size[0] if width is None else width
+        config.size = (width, width if height is None else height)
+    for flag, key in {"mul": "mul", "join_mode": "join"}.items():
+        _set_terms(config, flag, getattr(args, flag), key)
+    if args.layers is not None:
+        _set_terms(config, "layers", ConfigDict({layer: 1.0 for layer in _layers(args.layers)}), "layers")
+    if args.padding_mode is not None and "padding" in config.features:
+        config.features.padding = args.padding_mode
+        config.pyramid.padding = "reflect" if args.padding_mode == "same" else args.padding_mode
+    return config
+
+
+def _flag_overrides(args: argparse.Namespace) -> list[str]:
+    """The flags that set one key, as overrides."""
+    keys = {
+        "random_seed": "seed",
+        "octaves": "octaves",
+        "max_iter": "max_iter",
+        "save_every": "save_every",
+        "source_scale": "source.scale",
+        "source_width": "source.width",
+        "count": "count",
+        "tol": "tol",
+        "data_dir": "features.weights",
+    }
+    return [f"--config.{key}={value}" for flag, key in keys.items() if (value := getattr(args, flag)) is not None]
+
+
+def _set_terms(config: ConfigDict, flag: str, value: Any, key: str) -> None:
+    """Set `key` of the Gram terms."""
+    if value is None:
+        return
+    terms = [term for term in config.terms.values() if term.name == "gram"]
+    if not terms:
+        raise errors.TexjaxError(
+            f"--{flag.replace('_', '-')} sets Gram terms, and this config has none; use --config.terms."
+        )
+    for term in terms:
+        with term.unlocked():
+            term[key] = value
+
+
+def _layers(words: Sequence[str]) -> list[str]:
+    """Layer names; an index counts VGG-19's layers from 0 = conv1_1, as subjective-functions does."""
+    from texjax.features import vgg
+
+    order = [name for name, _ in vgg.operations(vgg.VGG19, vgg.WIDTHS)]
+    out = []
+    for word in words:
+        if word.lstrip("-").isdigit():
+            if not 0 <= int(word) < len(order):
+                raise errors.TexjaxError(
+                    f"layer index {word} does not exist; give 0 ({order[0]}) to {len(order) - 1}, or names."
+                )
+            word = order[int(word)]
+        out.append(word)
+    return out
+
+
+def synthesize(args: argparse.Namespace, overrides: Sequence[str]) -> None:
+    """`texjax synthesize`: resolve, run or plan, and say where the pictures are."""
+    from texjax import images
+
+    config = resolve(args, overrides)
+    given = [*args.sources, *args.source]
+    if not given:
+        raise errors.TexjaxError("no source given; name at least one picture or a folder of pictures.")
+    paths = images.sources(given)
+
+    from texjax import display, plan, records, run
+
+    display.prepare_jax()
+    with display.device_errors():
+        if args.dry_run:
+            display.show_plan(plan.plan(config, paths))
+            return
+
+        def directory(parts: run.Parts) -> Path:
+            if args.run_dir is not None:
+                return records.exact(args.run_dir)
+            return records.fresh(args.output_dir, records.name(args.output_prefix, parts.layers, config))
+
+        with display.progress(config.max_iter) as watch:
+            result = run.synthesize(config, paths, directory, watch)
+    display.show_result(result)
+    if result.status == "interrupted":
+        raise KeyboardInterrupt

@@ -1,0 +1,164 @@
+"""Configs: load a shipped one by name or a file by path, override it, and build functions from its parts. No JAX here.
+
+A config file defines `get_config(arg=None) -> ConfigDict`, usually `config = defaults()` and then the method's own keys.
+Loaded configs are locked: a misspelt key is an error that names the nearest right one.
+"""
+
+import ast
+import contextlib
+import inspect
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from absl import flags
+from ml_collections import ConfigDict, FrozenConfigDict, config_flags
+
+from texjax import errors
+
+PACKAGE = Path(__file__).parent
+
+
+def shipped(folder: str) -> Path:
+    """The shipped folder `folder`: inside the package when installed, beside it in a clone."""
+    inside = PACKAGE / folder
+    return inside if inside.is_dir() else PACKAGE.parent / folder
+
+
+def names() -> list[str]:
+    """The shipped configs, by name."""
+    return sorted(path.stem for path in shipped("configs").glob("*.py"))
+
+
+def defaults() -> ConfigDict:
+    """The keys that every config has, with their defaults; a method adds `features`, `terms` and `init`."""
+    config = ConfigDict()
+    config.size = (512, 512)  # width, height in pixels
+    config.count = 1  # independent outputs
+    config.batch_mode = "map"  # or "vmap": several outputs in turn or together
+    config.seed = 0  # of everything stochastic
+    config.octaves = 4
+    config.pyramid = ConfigDict(dict(padding="valid"))
+    config.optimizer = ConfigDict(dict(name="lbfgs", history_size=10, range="penalty"))
+    config.max_iter = 500
+    config.save_every = 10  # steps per device call, and between progress pictures
+    config.tol = 1e-9  # relative decrease of the loss in a step below which a run ends; 0: never
+    config.patience = 5  # failed line searches in a row that end a run
+    # Width in pixels (it wins) or factor to resize sources to, 0: as they are; what shows through transparent pixels;
+    # and the number of pixels above which a picture is refused.
+    config.source = ConfigDict(dict(width=0, scale=0.0, background=(1.0, 1.0, 1.0), max_pixels=89_478_485))
+    config.output = ConfigDict(dict(format="png", bits=8))
+    return config
+
+
+def parse_arg(arg: str | None, **known: Any) -> ConfigDict:
+    """Parse the text after a config's colon, such as "tiny,width=64", into `known`'s keys and types.
+
+    A bare name stands for name=True. Raises TexjaxError for an unknown name or a value of another type.
+    """
+    out = ConfigDict(known)
+    for part in filter(None, (arg or "").split(",")):
+        name, equals, text = part.partition("=")
+        if name not in known:
+            raise errors.unknown("config argument", name, known)
+        value = True
+        if equals:
+            value = text
+            with contextlib.suppress(ValueError, SyntaxError):
+                value = ast.literal_eval(text)
+        if type(value) is not type(known[name]):
+            kind = type(known[name]).__name__
+            raise errors.TexjaxError(f"config argument {name} is of type {kind}, and got '{part}'; give {name}=VALUE.")
+        out[name] = value
+    return out
+
+
+def load(spec: str, overrides: Sequence[str] = ()) -> ConfigDict:
+    """The locked config of `spec`, a shipped name or a path, each with an optional `:arg`.
+
+    overrides: command line words such as "--config.octaves=3".
+
+    Raises TexjaxError where the file is missing or fails, or an override does not fit.
+    """
+    name, _, arg = spec.partition(":")
+    path = Path(name) if name.endswith(".py") else shipped("configs") / f"{name}.py"
+    if not path.is_file():
+        if name.endswith(".py"):
+            raise errors.TexjaxError(f"config file {name} does not exist; give a path, or one of {', '.join(names())}.")
+        raise errors.unknown("config", name, names())
+    words, first = _joined(overrides), f"--config={path}{':' + arg if arg else ''}"
+    known = _keys(_parse(name, [first]))
+    for word in words:
+        key = word.partition("=")[0].removeprefix("--config.")
+        group, _, last = key.rpartition(".")
+        if group.endswith(".layers") and group in known and key not in known:
+            raise errors.TexjaxError(
+                f"{group} holds no layer {last}; give the mapping as a whole: --config.{group}=\"{{'{last}': 1.0}}\"."
+            )
+        if key not in known:
+            raise errors.unknown("config key", key, known)
+    return _parse(name, [first, *words])
+
+
+def _parse(name: str, words: list[str]) -> ConfigDict:
+    values, words = flags.FlagValues(), ["texjax", *words]
+    config_flags.DEFINE_config_file("config", flag_values=values, sys_argv=words, lock_config=True)
+    try:
+        # The parser prints the whole config beside some errors.
+        with contextlib.redirect_stdout(io.StringIO()):
+            values(words)
+            return values["config"].value
+    except errors.TexjaxError:
+        raise
+    except flags.IllegalFlagValueError as error:
+        raise errors.TexjaxError(
+            f"{' '.join(str(error).split())[:300]} (config {name}); give a value of that kind."
+        ) from error
+    except Exception as error:  # a config file is a program and may fail in any way
+        text = " ".join(str(error).split())[:300]
+        raise errors.TexjaxError(
+            f"config {name} cannot be loaded ({type(error).__name__}: {text}); mend it."
+        ) from error
+
+
+def _keys(config: ConfigDict, prefix: str = "") -> list[str]:
+    """All keys, dotted, groups among them."""
+    keys = []
+    for key, value in config.items():
+        keys += [prefix + key, *(_keys(value, f"{prefix}{key}.") if isinstance(value, ConfigDict) else ())]
+    return keys
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """ "--config.key value" as "--config.key=value", so that a negative number is not taken for a flag."""
+    out: list[str] = []
+    for word in words:
+        if out and "=" not in out[-1] and not word.startswith("--"):
+            out[-1] += f"={word}"
+        else:
+            out.append(word)
+    return out
+
+
+def freeze(config: ConfigDict, *, without: Sequence[str] = ()) -> FrozenConfigDict:
+    """A hashable copy, without the named keys."""
+    return FrozenConfigDict({key: value for key, value in config.to_dict().items() if key not in without})
+
+
+def build(package: ModuleType, spec: Mapping[str, Any], *args: Any) -> Any:
+    """Call the function of `package` named by `spec["name"]` with `args` and the rest of `spec` as keywords.
+
+    Raises TexjaxError for a name that is not on the package's public list, and for a setting the function lacks.
+    """
+    settings = {key: value for key, value in spec.items() if key != "name"}
+    kind = package.__name__.rpartition(".")[2]
+    if spec["name"] not in package.__all__:
+        raise errors.unknown(f"name in {kind}", spec["name"], package.__all__)
+    function = getattr(package, spec["name"])
+    known = [p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    for key in settings:
+        if key not in known:
+            raise errors.unknown(f"setting of {kind}.{spec['name']}", key, known)
+    return function(*args, **settings)

@@ -1,0 +1,164 @@
+"""PyTorch's `.pth` files without PyTorch: the zip format and the one before version 1.6.
+
+Both hold a pickle, and a pickle may call anything. Here it may name only what a state dict needs; every other global is
+refused by name before it is called. Tensors become descriptions first, so that only the wanted ones are read from disk:
+of a VGG's 550 MB the convolutions are 80.
+"""
+
+import collections
+import io
+import math
+import pickle
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import ml_dtypes
+import numpy as np
+
+from texjax import errors
+
+MAGICS = (b"PK\x03\x04", b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46")
+DTYPES = {
+    "FloatStorage": np.dtype("<f4"),
+    "DoubleStorage": np.dtype("<f8"),
+    "HalfStorage": np.dtype("<f2"),
+    "BFloat16Storage": np.dtype(ml_dtypes.bfloat16),
+    "LongStorage": np.dtype("<i8"),
+    "IntStorage": np.dtype("<i4"),
+    "ShortStorage": np.dtype("<i2"),
+    "CharStorage": np.dtype("i1"),
+    "ByteStorage": np.dtype("u1"),
+    "BoolStorage": np.dtype("?"),
+}
+
+
+class Storage(NamedTuple):
+    """A run of `length` numbers from `start` in the file's storage `key`, which holds `count`."""
+
+    dtype: np.dtype
+    key: str
+    count: int
+    start: int
+    length: int
+
+
+class Tensor(NamedTuple):
+    """Where a tensor's entries lie in its storage; offset and strides count entries."""
+
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+def read(path: Path, wanted: Callable[[str], object]) -> dict[str, np.ndarray]:
+    """The tensors of a state dict whose names are `wanted`, as float32.
+
+    A dict nested under "state_dict" is unwrapped. Raises TexjaxError for a pickle that names anything else than plain
+    tensors, and whatever the parsing raises for a damaged file.
+    """
+    with open(path, "rb") as file:
+        zipped = file.read(4) == MAGICS[0]
+        file.seek(0)
+        return _read_zip(file, wanted) if zipped else _read_legacy(file, wanted)
+
+
+def _read_zip(file: io.BufferedIOBase, wanted: Callable[[str], object]) -> dict[str, np.ndarray]:
+    with zipfile.ZipFile(file) as archive:
+        root = next((n for n in archive.namelist() if n.rpartition("/")[2] == "data.pkl"), None)
+        if root is None:
+            raise ValueError("an archive without data.pkl, so not written by torch.save")
+        tensors = _tensors(_Unpickler(io.BytesIO(_stored(archive, root))).load(), wanted)
+        folder = root.removesuffix("data.pkl") + "data/"
+        return {name: _array(t, _stored(archive, folder + t.storage.key)) for name, t in tensors.items()}
+
+
+def _stored(archive: zipfile.ZipFile, name: str) -> bytes:
+    # torch.save never compresses; an entry that is compressed could unfold to any size.
+    if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
+        raise ValueError("a compressed entry, which torch.save does not write")
+    return archive.read(name)
+
+
+def _read_legacy(file: io.BufferedIOBase, wanted: Callable[[str], object]) -> dict[str, np.ndarray]:
+    for _ in ("magic number", "protocol version", "system"):
+        _Unpickler(file).load()
+    unpickler = _Unpickler(file)
+    tensors = _tensors(unpickler.load(), wanted)
+    used = {tensor.storage.key for tensor in tensors.values()}
+    data = {}
+    for key in _Unpickler(file).load():
+        (count,) = struct.unpack("<q", file.read(8))
+        size = count * unpickler.storages[key].dtype.itemsize
+        if key in used:
+            data[key] = file.read(size)
+        else:
+            file.seek(size, io.SEEK_CUR)
+    return {name: _array(tensor, data[tensor.storage.key]) for name, tensor in tensors.items()}
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: io.BufferedIOBase):
+        super().__init__(file)
+        self.storages: dict[str, Storage] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module == "torch" and name in DTYPES:
+            return name
+        if (module, name) not in ALLOWED:
+            raise errors.TexjaxError(
+                f"the file asks to load {module}.{name}, which weights do not need and which could run any program; it "
+                "is refused: get the file from its original address, or save only the state dict in it."
+            )
+        return ALLOWED[module, name]
+
+    def persistent_load(self, pid: Any) -> Storage:
+        _, kind, key, _, count, *view = pid
+        # The old format names parts of a storage by (key, start, length).
+        _, start, length = (view[0] if view else None) or (None, 0, count)
+        self.storages[key] = storage = Storage(DTYPES[kind], key, count, start, length)
+        return storage
+
+
+def _tensor(storage: Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any) -> Tensor:
+    return Tensor(storage, offset, tuple(shape), tuple(strides))
+
+
+def _parameter(tensor: Tensor, *_: Any) -> Tensor:
+    return tensor
+
+
+ALLOWED = {
+    ("collections", "OrderedDict"): collections.OrderedDict,
+    ("torch", "Size"): tuple,
+    ("torch._utils", "_rebuild_tensor"): _tensor,
+    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    ("torch._utils", "_rebuild_parameter"): _parameter,
+}
+
+
+def _tensors(state: Any, wanted: Callable[[str], object]) -> dict[str, Tensor]:
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    if not isinstance(state, dict):
+        raise ValueError(f"a {type(state).__name__} and not a state dict")
+    return {str(k): v for k, v in state.items() if isinstance(v, Tensor) and wanted(str(k))}
+
+
+def _array(tensor: Tensor, data: bytes) -> np.ndarray:
+    """The tensor as a new float32 array; the bounds are checked, as the numbers come from the file."""
+    dtype, _, count, start, length = tensor.storage
+    if len(data) != count * dtype.itemsize:
+        raise ValueError("a storage cut short")
+    flat = np.frombuffer(data, dtype)[start : start + length]
+    reach = tensor.offset + sum((n - 1) * s for n, s in zip(tensor.shape, tensor.strides, strict=True))
+    if min(tensor.offset, start, *tensor.strides) < 0 or min((1, *tensor.shape)) < 1 or reach >= flat.size:
+        raise ValueError("a tensor that reaches outside its storage")
+    # Strides of zero would let a small file describe an array of any size.
+    if math.prod(tensor.shape) > flat.size:
+        raise ValueError("a tensor larger than its storage")
+    strides = [s * dtype.itemsize for s in tensor.strides]
+    return np.lib.stride_tricks.as_strided(flat[tensor.offset :], tensor.shape, strides).astype(np.float32)

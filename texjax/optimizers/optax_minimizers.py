@@ -1,0 +1,90 @@
+"""Optimizers of optax behind the `Minimizer` contract."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import optax
+
+from texjax import types
+from texjax.optimizers import ranges, scaling
+
+
+class State(NamedTuple):
+    """The variables, the factor on the objective, optax's own state, and the last evaluation."""
+
+    free: types.Images
+    scale: types.Scalar
+    solver: Any
+    loss: scaling.Loss
+    gradient: types.Images
+    evaluations: Any
+    failed: Any
+
+
+def optax_lbfgs(
+    objective: Callable[..., Any], *, history_size: int = 10, range: str = "penalty", max_linesearch: int = 20
+) -> types.Minimizer:
+    """L-BFGS of optax with its zoom line search; settings as of `lbfgs`."""
+    handling = ranges.get(range, ("none", "clip", "sigmoid", "penalty"), "optax_lbfgs")
+    search = optax.scale_by_zoom_linesearch(max_linesearch_steps=max_linesearch, initial_guess_strategy="one")
+    solver: Any = optax.lbfgs(memory_size=history_size, linesearch=search)
+
+    def update(evaluate: Callable[..., Any], state: State, *args: Any) -> tuple[Any, Any, Any, Any]:
+        def value(free: types.Images) -> types.Scalar:
+            return evaluate(free, state.scale, *args)[0][0]
+
+        updates, after = solver.update(
+            state.gradient, state.solver, state.free, value=value(state.free), grad=state.gradient, value_fn=value
+        )
+        info = after[-1].info
+        failed = ~jnp.isfinite(info.decrease_error) | (info.decrease_error > 0)
+        return updates, after, info.num_linesearch_steps, failed
+
+    return _minimizer(objective, handling, solver, update)
+
+
+def adam(
+    objective: Callable[..., Any],
+    *,
+    learning_rate: float = 0.02,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    range: str = "clip",
+) -> types.Minimizer:
+    """Adam (Kingma & Ba 2015); the learning rate is in units of the image's range."""
+    handling = ranges.get(range, ("none", "clip", "sigmoid", "penalty"), "adam")
+    solver = optax.adam(learning_rate, b1, b2)
+
+    def update(evaluate: Callable[..., Any], state: State, *args: Any) -> tuple[Any, Any, Any, Any]:
+        updates, after = solver.update(state.gradient, state.solver, state.free)
+        return updates, after, 0, False
+
+    return _minimizer(objective, handling, solver, update)
+
+
+def _minimizer(
+    objective: Callable[..., Any], handling: ranges.Range, solver: Any, update: Callable[..., Any]
+) -> types.Minimizer:
+    evaluate = scaling.scaled(objective, handling)
+
+    def init(images: types.Images, *args: Any) -> State:
+        free = handling.free(images)
+        (_, loss), gradient = evaluate(free, jnp.ones((), free.dtype), *args)
+        scale = scaling.first_scale(gradient)
+        # The penalty is zero here, so that scaling the gradient is as good as evaluating it again.
+        return State(free, scale, solver.init(free), loss, scale * gradient, jnp.array(1, jnp.int32), jnp.array(False))
+
+    def step(state: State, *args: Any) -> State:
+        updates, after, evaluations, failed = update(evaluate, state, *args)
+        free = optax.apply_updates(state.free, updates)
+        free = handling.project(free) if handling.project else free
+        (_, loss), gradient = evaluate(free, state.scale, *args)
+        count = state.evaluations + jnp.asarray(evaluations, jnp.int32) + 1
+        return State(free, state.scale, after, loss, gradient, count, jnp.asarray(failed, bool))
+
+    def read(state: State) -> tuple[types.Images, dict[str, Any]]:
+        images = handling.image(state.free)
+        return images, scaling.metrics(images, state.loss, state.gradient, state.scale, state.evaluations, state.failed)
+
+    return types.Minimizer(init, step, read)

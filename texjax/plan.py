@@ -1,0 +1,81 @@
+"""What a run would do, before it does: sizes, layers, and an estimate of memory and time."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from texjax import pyramid, run
+
+# Measured on CPU: what a network's convolutions reach of a large matrix product's rate, and an iteration's time in
+# evaluations of the objective.
+EFFICIENCY = 0.7
+ITERATION = 1.25
+
+
+def plan(config: ConfigDict, paths: Sequence[Path]) -> list[tuple[str, str]]:
+    """Rows of a table, (what, value). Raises what `run.synthesize` raises for what cannot be run."""
+    run.check(config)
+    sources = run.load(config, paths)
+    made = run.parts(config)
+    run.check_sizes(config, made, sources, paths)
+    width, height = config.size
+    arrays = jax.tree.leaves(made.extractor.weights)
+    compiled = _compile(config, made, sources[0])
+    flops, temporary = _cost(compiled)
+    fixed = sum(a.nbytes for a in arrays) + 4 * 3 * width * height * config.count * (
+        2 * config.optimizer.get("history_size", 0) + 6
+    )
+    together = config.count if config.batch_mode == "vmap" else 1
+    seconds = config.count * config.max_iter * ITERATION * flops / (EFFICIENCY * _rate())
+    return [
+        ("output", f"{config.count} x {width} x {height} px"),
+        *((f"source {path}", f"{a.shape[1]} x {a.shape[0]} px") for path, a in zip(paths, sources, strict=True)),
+        ("network", f"{config.features.name}, {sum(a.size for a in arrays):,} parameters"),
+        *_octaves(config, made),
+        ("optimizer", f"{config.optimizer.name}, at most {config.max_iter} iterations"),
+        ("memory, about", f"{(together * temporary + fixed) / 2**20:,.0f} MiB"),
+        ("time, about", f"{seconds:,.0f} s, of {jax.devices()[0].device_kind}"),
+    ]
+
+
+def _octaves(config: ConfigDict, made: run.Parts) -> list[tuple[str, str]]:
+    """Per octave its size and the size of every layer used there."""
+    sides = [pyramid.sizes(n, config.octaves, config.pyramid.padding) for n in config.size]
+    rows = []
+    for octave, (width, height) in enumerate(zip(*sides, strict=True)):
+        used = {layer for term in made.terms for at, layer in term.places(config.octaves) if at == octave}
+        grids = {layer: made.extractor.grid(layer) for layer in made.layers if layer in used}
+        layers = ", ".join(f"{layer} {grid.size(width)} x {grid.size(height)}" for layer, grid in grids.items())
+        rows.append((f"octave {octave}", f"{width} x {height} px: {layers or 'not used'}"))
+    return rows
+
+
+def _compile(config: ConfigDict, made: run.Parts, source: Any) -> Any:
+    """One evaluation of the objective, compiled but not run: that takes no memory."""
+    width, height = config.size
+    images = jax.ShapeDtypeStruct((1, height, width, 3), jnp.float32)
+    summary = jax.eval_shape(made.summarize, made.extractor.weights, source)
+    targets = jax.eval_shape(lambda s: made.join([s]), summary)
+    evaluate = jax.value_and_grad(made.value, has_aux=True)
+    return jax.jit(evaluate).lower(images, made.extractor.weights, targets).compile()
+
+
+def _cost(compiled: Any) -> tuple[float, int]:
+    """Floating point operations and bytes of temporaries."""
+    return compiled.cost_analysis()["flops"], compiled.memory_analysis().temp_size_in_bytes
+
+
+def _rate() -> float:
+    """Floating point operations per second of a matrix product on this device, now."""
+    n = 2048
+    x = jnp.ones((n, n))
+    product = jax.jit(jnp.matmul)
+    product(x, x).block_until_ready()
+    begin = time.perf_counter()
+    product(x, x).block_until_ready()
+    return 2 * n**3 / (time.perf_counter() - begin)

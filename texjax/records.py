@@ -1,0 +1,158 @@
+"""A run directory: what was asked, with what it ran, how it went, and the pictures. Every file is written atomically.
+
+config.json      the resolved config
+run.json         command, versions, devices, hashes of weights and sources, seed, how and when it ended
+metrics.jsonl    one line per step: loss, its terms, gradient norm, evaluations, range, seconds
+loss.png         the loss over the steps
+progress/        I0010_F0000.png: step 10, output 0
+image.png        the result; image_0000.png and on for several
+"""
+
+import importlib.metadata
+import io
+import json
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from texjax import atomic, errors, images
+
+PACKAGES = ("texjax", "jax", "jaxlib", "flax", "jaxopt", "optax", "numpy")
+COLUMNS = ("loss", "gradient", "evaluations", "failed", "low", "high")
+
+
+def name(prefix: str, layers: Sequence[str], config: ConfigDict) -> str:
+    """A run directory's name as subjective-functions forms it: prefix.Llayers.ooctaves[.w][.c][.m][.j].WIDTHxHEIGHT."""
+    parts = [prefix, f"L{','.join(layers)}", f"o{config.octaves}"]
+    if config.source.scale:
+        parts.append(f"w{config.source.scale:.2}")
+    if config.source.width:
+        parts.append(f"w{config.source.width}")
+    if config.count > 1:
+        parts.append(f"c{config.count}")
+    for term in config.terms.values():
+        if term.get("mul", 1.0) != 1.0:
+            parts.append(f"m{term.mul}")
+        if term.get("join", "average") != "average":
+            parts.append(f"j{term.join}")
+    return ".".join([*parts, "{}x{}".format(*config.size)])
+
+
+def fresh(parent: Path, base: str) -> Path:
+    """Make and return the directory `base` in `parent`, or `base`.0, `base`.1, ... where that exists."""
+    for suffix in ("", *(f".{n}" for n in range(100_000))):
+        path = parent / f"{base}{suffix}"
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            if parent.exists() and not parent.is_dir():
+                raise errors.EnvironmentFault(f"{parent} is not a directory; choose another --output-dir.") from None
+            continue
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        return path
+    raise errors.EnvironmentFault(f"{parent} holds too many runs called {base}; choose another --output-prefix.")
+
+
+def exact(path: Path) -> Path:
+    """Make `path` the run directory; raises TexjaxError where it holds a run already, so that no result is lost."""
+    if (path / "run.json").exists():
+        raise errors.TexjaxError(f"{path} holds a run already; remove it or give another --run-dir.")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    return path
+
+
+def _unwritable(path: Path, error: OSError) -> errors.EnvironmentFault:
+    return errors.EnvironmentFault(f"cannot make the directory {path} ({error.strerror}); choose another place.")
+
+
+def environment() -> dict[str, Any]:
+    """Versions and devices, for run.json."""
+    versions = {package: importlib.metadata.version(package) for package in PACKAGES}
+    return {
+        "versions": {"python": platform.python_version(), **versions},
+        "platform": platform.platform(),
+        "devices": [f"{device.platform}:{device.id} {device.device_kind}" for device in jax.devices()],
+    }
+
+
+def peak_memory() -> int:
+    """Most bytes in use so far: of the accelerator where there is one, else of this process."""
+    stats = jax.devices()[0].memory_stats() or {}
+    if "peak_bytes_in_use" in stats:
+        return int(stats["peak_bytes_in_use"])
+    import resource  # not on every platform
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as JSON, keys sorted."""
+    atomic.write(path, (json.dumps(value, indent=2, sort_keys=True) + "\n").encode())
+
+
+def rows(first: int, metrics: dict[str, Any], seconds: float, before: float) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl for steps `first` and on. metrics: arrays [steps, count]; one output gives plain
+    numbers, several give lists. seconds: of all these steps; before: of the run until then."""
+    steps = len(metrics["loss"])
+    out = []
+    for i in range(steps):
+        row = {key: _plain(metrics[key][i]) for key in COLUMNS}
+        row["terms"] = {term: _plain(values[i]) for term, values in metrics["terms"].items()}
+        out.append({"step": first + i, "seconds": round(before + seconds * (i + 1) / steps, 4), **row})
+    return out
+
+
+def _plain(values: np.ndarray) -> Any:
+    return values.item() if values.size == 1 else values.tolist()
+
+
+def write_metrics(directory: Path, lines: list[dict[str, Any]]) -> None:
+    """Write metrics.jsonl, all lines."""
+    atomic.write(directory / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines).encode())
+
+
+def write_progress(directory: Path, step: int, stack: np.ndarray) -> None:
+    """Write one picture per output, [count, h, w, 3], into progress/."""
+    try:
+        (directory / "progress").mkdir(exist_ok=True)
+    except OSError as error:
+        raise _unwritable(directory / "progress", error) from error
+    for i, image in enumerate(stack):
+        images.save(directory / "progress" / f"I{step:04d}_F{i:04d}.png", image)
+
+
+def write_results(directory: Path, stack: np.ndarray, output: ConfigDict, about: dict[str, Any]) -> list[Path]:
+    """Write image.png, or image_0000.png and on for several, with `about` embedded as JSON; return the paths."""
+    text = {"texjax": json.dumps(about, sort_keys=True)}
+    names = ["image"] if len(stack) == 1 else [f"image_{i:04d}" for i in range(len(stack))]
+    paths = [directory / f"{stem}.{output.format}" for stem in names]
+    for path, image in zip(paths, stack, strict=True):
+        images.save(path, image, bits=output.bits, text=text)
+    return paths
+
+
+def write_curve(directory: Path, lines: list[dict[str, Any]]) -> None:
+    """Draw the loss and its terms over the steps, logarithmically, into loss.png; one curve per output."""
+    from matplotlib.figure import Figure  # slow to import, and needed once at the end
+
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.add_subplot(xlabel="step", ylabel="loss", yscale="log")
+    steps = [line["step"] for line in lines]
+    axes.plot(steps, [line["loss"] for line in lines], label="loss")
+    if len(lines[0]["terms"]) > 1:
+        for term in lines[0]["terms"]:
+            axes.plot(steps, [line["terms"][term] for line in lines], linewidth=0.8, label=term)
+        axes.legend()
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=120)
+    atomic.write(directory / "loss.png", data.getvalue())
