@@ -12,7 +12,8 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [  # from the top; those on one floor do not know each other, a package's own modules do
     {"experiments"},
     {"cli"},
-    {"sweep", "report", "weights"},
+    {"display"},
+    {"sweep", "report", "weights", "plan"},
     {"run"},
     {"records"},
     {"synthesis"},

@@ -16,10 +16,13 @@ def write(path: str | os.PathLike[str], data: bytes) -> None:
     path = Path(path)
     temporary = None
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
+        with tempfile.NamedTemporaryFile(prefix=".part-", dir=path.parent, delete=False) as file:
+            temporary = file.name
             file.write(data)
-        os.chmod(temporary, 0o644)
+        # A temporary file is private; this one gets the rights of any new file.
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
         os.replace(temporary, path)
     except OSError as error:
         raise errors.EnvironmentFault(

@@ -31,6 +31,7 @@ class Parser(argparse.ArgumentParser):
     """A parser whose errors are ours."""
 
     def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print."""
         raise errors.TexjaxError(f"{message[:1].lower()}{message[1:]}; see {self.prog} --help.")
 
 
@@ -124,7 +125,7 @@ def _add_synthesize(commands: Any) -> None:
     add("--if-octaves", type=int, metavar="N", help="inter-frame loss: octaves")
 
 
-def resolve(args: argparse.Namespace, overrides: Sequence[str]) -> ConfigDict:
+def resolve(args: argparse.Namespace, overrides: Sequence[str]) -> configs.Config:
     """The config with the flags and the overrides in it.
 
     Raises TexjaxError for a flag that has no meaning for this config, or whose method does not exist yet.
@@ -171,7 +172,7 @@ def _flag_overrides(args: argparse.Namespace) -> list[str]:
     return [f"--config.{key}={value}" for flag, key in keys.items() if (value := getattr(args, flag)) is not None]
 
 
-def _set_terms(config: ConfigDict, flag: str, value: Any, key: str) -> None:
+def _set_terms(config: configs.Config, flag: str, value: Any, key: str) -> None:
     """Set `key` of the Gram terms."""
     if value is None:
         return

@@ -1,7 +1,7 @@
 """Configs: load a shipped one by name or a file by path, override it, and build functions from its parts. No JAX here.
 
-A config file defines `get_config(arg=None) -> ConfigDict`, usually `config = defaults()` and then the method's own keys.
-Loaded configs are locked: a misspelt key is an error that names the nearest right one.
+A config file defines `get_config(arg=None)`, usually `config = defaults()` and then the method's own keys. Loaded
+configs are locked: a misspelt key is an error that names the nearest right one.
 """
 
 import ast
@@ -11,13 +11,16 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 from absl import flags
 from ml_collections import ConfigDict, FrozenConfigDict, config_flags
 
 from texjax import errors
 
+# An ml_collections ConfigDict; its attributes have no types that a checker could know.
+Config: TypeAlias = Any
+FORMATS = {"png": (8, 16), "jpg": (8,), "tiff": (8, 16)}
 PACKAGE = Path(__file__).parent
 
 
@@ -32,7 +35,7 @@ def names() -> list[str]:
     return sorted(path.stem for path in shipped("configs").glob("*.py"))
 
 
-def defaults() -> ConfigDict:
+def defaults() -> Config:
     """The keys that every config has, with their defaults; a method adds `features`, `terms` and `init`."""
     config = ConfigDict()
     config.size = (512, 512)  # width, height in pixels
@@ -53,7 +56,7 @@ def defaults() -> ConfigDict:
     return config
 
 
-def parse_arg(arg: str | None, **known: Any) -> ConfigDict:
+def parse_arg(arg: str | None, **known: Any) -> Config:
     """Parse the text after a config's colon, such as "tiny,width=64", into `known`'s keys and types.
 
     A bare name stands for name=True. Raises TexjaxError for an unknown name or a value of another type.
@@ -75,7 +78,7 @@ def parse_arg(arg: str | None, **known: Any) -> ConfigDict:
     return out
 
 
-def load(spec: str, overrides: Sequence[str] = ()) -> ConfigDict:
+def load(spec: str, overrides: Sequence[str] = ()) -> Config:
     """The locked config of `spec`, a shipped name or a path, each with an optional `:arg`.
 
     overrides: command line words such as "--config.octaves=3".
@@ -102,7 +105,7 @@ def load(spec: str, overrides: Sequence[str] = ()) -> ConfigDict:
     return _parse(name, [first, *words])
 
 
-def _parse(name: str, words: list[str]) -> ConfigDict:
+def _parse(name: str, words: list[str]) -> Config:
     values, words = flags.FlagValues(), ["texjax", *words]
     config_flags.DEFINE_config_file("config", flag_values=values, sys_argv=words, lock_config=True)
     try:
@@ -132,7 +135,7 @@ def _keys(config: ConfigDict, prefix: str = "") -> list[str]:
 
 
 def _joined(words: Sequence[str]) -> list[str]:
-    """ "--config.key value" as "--config.key=value", so that a negative number is not taken for a flag."""
+    """Join "--config.key value" by an equals sign, so that a negative number is not taken for a flag."""
     out: list[str] = []
     for word in words:
         if out and "=" not in out[-1] and not word.startswith("--"):
@@ -142,7 +145,33 @@ def _joined(words: Sequence[str]) -> list[str]:
     return out
 
 
-def freeze(config: ConfigDict, *, without: Sequence[str] = ()) -> FrozenConfigDict:
+def check(config: Config) -> None:
+    """Raises TexjaxError for a number, size or format that no run can have."""
+    if len(config.size) != 2:
+        raise errors.TexjaxError(f"size is {tuple(config.size)}; give two numbers, width and height in pixels.")
+    lowest = {"octaves": 1, "max_iter": 1, "save_every": 1, "count": 1, "patience": 1, "tol": 0, "seed": 0}
+    found = [("width", config.size[0], 1), ("height", config.size[1], 1)]
+    found += [(key, config[key], low) for key, low in lowest.items()]
+    found += [
+        (f"source.{key}", config.source[key], low) for key, low in (("width", 0), ("scale", 0), ("max_pixels", 1))
+    ]
+    for key, got, low in found:
+        if isinstance(got, bool) or not low <= got < 2**31:
+            raise errors.TexjaxError(f"{key} is {got}; give a number from {low} up.")
+    if len(config.source.background) != 3 or not all(0 <= c <= 1 for c in config.source.background):
+        raise errors.TexjaxError(
+            f"source.background is {tuple(config.source.background)}; give three numbers in [0, 1]."
+        )
+    if config.output.format not in FORMATS:
+        raise errors.unknown("output format", config.output.format, FORMATS)
+    if config.output.bits not in FORMATS[config.output.format]:
+        raise errors.TexjaxError(
+            f"output.bits is {config.output.bits}, and {config.output.format} files have "
+            f"{' or '.join(map(str, FORMATS[config.output.format]))}; use one of these, or another output.format."
+        )
+
+
+def freeze(config: Config, *, without: Sequence[str] = ()) -> Config:
     """A hashable copy, without the named keys."""
     return FrozenConfigDict({key: value for key, value in config.to_dict().items() if key not in without})
 

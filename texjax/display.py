@@ -22,7 +22,7 @@ def prepare_jax() -> None:
     folder = os.environ.get("TEXJAX_COMPILATION_CACHE") or os.path.join(
         platformdirs.user_cache_dir("texjax"), "programs"
     )
-    if folder != "0" and jax.config.jax_compilation_cache_dir is None:
+    if folder != "0" and jax.config.values["jax_compilation_cache_dir"] is None:
         jax.config.update("jax_compilation_cache_dir", folder)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
@@ -36,7 +36,7 @@ def device_errors() -> Iterator[None]:
         text = str(error)
         if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text or "out of memory" in text.lower():
             raise errors.EnvironmentFault(
-                "the device ran out of memory; use a smaller size, count, history_size or batch_mode 'map' (see --dry-run)."
+                "the device ran out of memory; use a smaller size, count or history_size, or batch_mode 'map'."
             ) from error
         raise
 
@@ -66,9 +66,8 @@ def progress(steps: int) -> Iterator[Callable[[synthesis.Iterate], None]]:
 def show_result(result: run.Result) -> None:
     """One line on how it ended, and the pictures' paths, last."""
     console = rich.console.Console(soft_wrap=True, highlight=False, markup=False)
-    console.print(
-        f"{result.status} after {result.steps} steps, loss {result.loss:.6g}, peak memory {records.peak_memory() / 2**20:.0f} MiB"
-    )
+    memory = f"peak memory {records.peak_memory() / 2**20:.0f} MiB"
+    console.print(f"{result.status} after {result.steps} steps, loss {result.loss:.6g}, {memory}")
     for path in result.paths:
         console.print(str(path))
 

@@ -30,7 +30,7 @@ class Term(NamedTuple):
         scales = self.octave_weights or (1.0,) * octaves
         if len(scales) != octaves:
             raise errors.TexjaxError(
-                f"term {self.name} has {len(scales)} octave weights for {octaves} octaves; give one per octave, or none."
+                f"term {self.name} has {len(scales)} octave weights for {octaves} octaves; give one each, or none."
             )
         return {
             (octave, layer): self.weight * scale * weight
@@ -54,7 +54,7 @@ class Objective(NamedTuple):
 
 
 def objective(extractor: types.Extractor, terms: Sequence[Term], octaves: int, padding: str = "valid") -> Objective:
-    """sum over terms, octaves and layers of weight x distance (Snelgrove 2017: Gram over octaves x layers).
+    """Sum over terms, octaves and layers of weight x distance (Snelgrove 2017: Gram over octaves x layers).
 
     Raises TexjaxError where no term has any weight.
     """

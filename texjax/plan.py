@@ -7,8 +7,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from ml_collections import ConfigDict
 
+from texjax import config as configs
 from texjax import pyramid, run
 
 # Measured on CPU: what a network's convolutions reach of a large matrix product's rate, and an iteration's time in
@@ -17,9 +17,9 @@ EFFICIENCY = 0.7
 ITERATION = 1.25
 
 
-def plan(config: ConfigDict, paths: Sequence[Path]) -> list[tuple[str, str]]:
+def plan(config: configs.Config, paths: Sequence[Path]) -> list[tuple[str, str]]:
     """Rows of a table, (what, value). Raises what `run.synthesize` raises for what cannot be run."""
-    run.check(config)
+    configs.check(config)
     sources = run.load(config, paths)
     made = run.parts(config)
     run.check_sizes(config, made, sources, paths)
@@ -43,7 +43,7 @@ def plan(config: ConfigDict, paths: Sequence[Path]) -> list[tuple[str, str]]:
     ]
 
 
-def _octaves(config: ConfigDict, made: run.Parts) -> list[tuple[str, str]]:
+def _octaves(config: configs.Config, made: run.Parts) -> list[tuple[str, str]]:
     """Per octave its size and the size of every layer used there."""
     sides = [pyramid.sizes(n, config.octaves, config.pyramid.padding) for n in config.size]
     rows = []
@@ -55,7 +55,7 @@ def _octaves(config: ConfigDict, made: run.Parts) -> list[tuple[str, str]]:
     return rows
 
 
-def _compile(config: ConfigDict, made: run.Parts, source: Any) -> Any:
+def _compile(config: configs.Config, made: run.Parts, source: Any) -> Any:
     """One evaluation of the objective, compiled but not run: that takes no memory."""
     width, height = config.size
     images = jax.ShapeDtypeStruct((1, height, width, 3), jnp.float32)

@@ -6,6 +6,8 @@ pixels and "circular" wraps it (n -> ceil(n / 2)). Everything is a weighted sum 
 times faster than a convolution of three channels.
 """
 
+import itertools
+
 import jax.numpy as jnp
 from jax import lax
 
@@ -51,9 +53,9 @@ def _reduce_axis(x: types.Image, axis: int, padding: str) -> types.Image:
 
 
 def expand(image: types.Image, shape: tuple[int, int], padding: str = "valid") -> types.Image:
-    """Upsample to `shape`, the shape that `reduce` came from: g(i) = 2 sum_m w(m) g'((i - m) / 2) along each axis
-    (Burt & Adelson, eq. 2), over the m for which (i - m) / 2 is whole.
+    """Upsample to `shape`, the shape that `reduce` came from.
 
+    g(i) = 2 sum_m w(m) g'((i - m) / 2) along each axis (Burt & Adelson, eq. 2), over the m with whole (i - m) / 2.
     "valid" repeats the outermost pixels outward: its coarse image lies two pixels inside the fine one.
     """
     rows = _expand_rows(image, shape[0], padding)
@@ -87,7 +89,7 @@ def gaussian(image: types.Image, octaves: int, padding: str = "valid") -> list[t
 
 
 def laplacian(image: types.Image, octaves: int, padding: str = "valid") -> list[types.Image]:
-    """The Laplacian pyramid: differences of neighboring octaves, L(k) = g(k) - expand(g(k + 1)), and the last octave."""
+    """The Laplacian pyramid: differences of neighboring octaves, g(k) - expand(g(k + 1)), and the last octave."""
     levels = gaussian(image, octaves, padding)
-    pairs = zip(levels, levels[1:], strict=False)
-    return [fine - expand(coarse, fine.shape[:2], padding) for fine, coarse in pairs] + levels[-1:]
+    pairs = itertools.pairwise(levels)
+    return [fine - expand(coarse, (fine.shape[0], fine.shape[1]), padding) for fine, coarse in pairs] + levels[-1:]

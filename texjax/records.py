@@ -19,15 +19,15 @@ from typing import Any
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
 
 from texjax import atomic, errors, images
+from texjax import config as configs
 
 PACKAGES = ("texjax", "jax", "jaxlib", "flax", "jaxopt", "optax", "numpy")
 COLUMNS = ("loss", "gradient", "evaluations", "failed", "low", "high")
 
 
-def name(prefix: str, layers: Sequence[str], config: ConfigDict) -> str:
+def name(prefix: str, layers: Sequence[str], config: configs.Config) -> str:
     """A run directory's name as subjective-functions forms it: prefix.Llayers.ooctaves[.w][.c][.m][.j].WIDTHxHEIGHT."""
     parts = [prefix, f"L{','.join(layers)}", f"o{config.octaves}"]
     if config.source.scale:
@@ -100,15 +100,19 @@ def write_json(path: Path, value: Any) -> None:
     atomic.write(path, (json.dumps(value, indent=2, sort_keys=True) + "\n").encode())
 
 
-def rows(first: int, metrics: dict[str, Any], seconds: float, before: float) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl for steps `first` and on. metrics: arrays [steps, count]; one output gives plain
-    numbers, several give lists. seconds: of all these steps; before: of the run until then."""
+def rows(before: list[dict[str, Any]], step: int, metrics: dict[str, Any], seconds: float) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl for the last steps, up to `step`, to follow those of `before`.
+
+    metrics: arrays [steps, count]; one output gives plain numbers, several give lists. seconds: that these steps took.
+    """
     steps = len(metrics["loss"])
+    begin = before[-1]["seconds"] if before else 0.0
     out = []
     for i in range(steps):
         row = {key: _plain(metrics[key][i]) for key in COLUMNS}
         row["terms"] = {term: _plain(values[i]) for term, values in metrics["terms"].items()}
-        out.append({"step": first + i, "seconds": round(before + seconds * (i + 1) / steps, 4), **row})
+        time = round(begin + seconds * (i + 1) / steps, 4)
+        out.append({"step": step - steps + 1 + i, "seconds": time, **row})
     return out
 
 
@@ -131,7 +135,7 @@ def write_progress(directory: Path, step: int, stack: np.ndarray) -> None:
         images.save(directory / "progress" / f"I{step:04d}_F{i:04d}.png", image)
 
 
-def write_results(directory: Path, stack: np.ndarray, output: ConfigDict, about: dict[str, Any]) -> list[Path]:
+def write_results(directory: Path, stack: np.ndarray, output: configs.Config, about: dict[str, Any]) -> list[Path]:
     """Write image.png, or image_0000.png and on for several, with `about` embedded as JSON; return the paths."""
     text = {"texjax": json.dumps(about, sort_keys=True)}
     names = ["image"] if len(stack) == 1 else [f"image_{i:04d}" for i in range(len(stack))]

@@ -1,6 +1,7 @@
-"""One run: config -> objects -> loop -> files. Below this module nothing sees a ConfigDict."""
+"""One run: config -> objects -> loop -> files. Below this module nothing sees a config."""
 
 import functools
+import hashlib
 import shlex
 import sys
 import time
@@ -11,27 +12,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from ml_collections import ConfigDict, FrozenConfigDict
 
-from texjax import (
-    config as configs,
-)
-from texjax import (
-    errors,
-    features,
-    images,
-    inits,
-    losses,
-    objective,
-    optimizers,
-    records,
-    synthesis,
-    types,
-)
+from texjax import config as configs
+from texjax import errors, features, images, inits, losses, objective, optimizers, records, synthesis, types
 
 # Keys that choose values but no program: runs that differ in these alone share their compilations.
 VALUES = ("seed", "init", "source", "output", "max_iter", "tol", "patience")
-FORMATS = {"png": (8, 16), "jpg": (8,), "tiff": (8, 16)}
 
 
 class Parts(NamedTuple):
@@ -48,7 +34,7 @@ class Parts(NamedTuple):
 
 
 class Result(NamedTuple):
-    """How a run ended: "finished", "converged", "stalled" or "interrupted", after `steps` steps, with these pictures."""
+    """How a run ended ("finished", "converged", "stalled", "interrupted"), after how many steps, with what pictures."""
 
     status: str
     steps: int
@@ -56,39 +42,13 @@ class Result(NamedTuple):
     paths: list[Path]
 
 
-def check(config: ConfigDict) -> None:
-    """Raises TexjaxError for a number, size or format that no run can have."""
-    if len(config.size) != 2:
-        raise errors.TexjaxError(f"size is {tuple(config.size)}; give two numbers, width and height in pixels.")
-    lowest = {"octaves": 1, "max_iter": 1, "save_every": 1, "count": 1, "patience": 1, "tol": 0, "seed": 0}
-    found = [("width", config.size[0], 1), ("height", config.size[1], 1)]
-    found += [(key, config[key], low) for key, low in lowest.items()]
-    found += [
-        (f"source.{key}", config.source[key], low) for key, low in (("width", 0), ("scale", 0), ("max_pixels", 1))
-    ]
-    for key, got, low in found:
-        if isinstance(got, bool) or not low <= got < 2**31:
-            raise errors.TexjaxError(f"{key} is {got}; give a number from {low} up.")
-    if len(config.source.background) != 3 or not all(0 <= c <= 1 for c in config.source.background):
-        raise errors.TexjaxError(
-            f"source.background is {tuple(config.source.background)}; give three numbers in [0, 1]."
-        )
-    if config.output.format not in FORMATS:
-        raise errors.unknown("output format", config.output.format, FORMATS)
-    if config.output.bits not in FORMATS[config.output.format]:
-        raise errors.TexjaxError(
-            f"output.bits is {config.output.bits}, and {config.output.format} files have "
-            f"{' or '.join(map(str, FORMATS[config.output.format]))}; use one of these, or another output.format."
-        )
-
-
-def parts(config: ConfigDict) -> Parts:
+def parts(config: configs.Config) -> Parts:
     """The functions that `config` describes; equal programs are made, and compiled, once."""
     return _parts(configs.freeze(config, without=VALUES))
 
 
 @functools.lru_cache(maxsize=4)
-def _parts(config: FrozenConfigDict) -> Parts:
+def _parts(config: configs.Config) -> Parts:
     extractor = configs.build(features, config.features)
     terms = tuple(_term(name, spec) for name, spec in config.terms.items())
     used = {layer for term in terms for _, layer in term.places(config.octaves)}
@@ -114,7 +74,7 @@ def _term(name: str, spec: Any) -> objective.Term:
     return objective.Term(name, configs.build(losses, rest), spec.weight, dict(spec.layers), tuple(spec.octave_weights))
 
 
-def load(config: ConfigDict, paths: Sequence[Path]) -> list[np.ndarray]:
+def load(config: configs.Config, paths: Sequence[Path]) -> list[np.ndarray]:
     """The sources, [h, w, 3] each, resized as the config says."""
     source = config.source
     return [
@@ -129,7 +89,7 @@ def load(config: ConfigDict, paths: Sequence[Path]) -> list[np.ndarray]:
     ]
 
 
-def check_sizes(config: ConfigDict, made: Parts, sources: Sequence[np.ndarray], paths: Sequence[Path]) -> None:
+def check_sizes(config: configs.Config, made: Parts, sources: Sequence[np.ndarray], paths: Sequence[Path]) -> None:
     """Raises TexjaxError where the output or a source has no room for the octaves and layers."""
     named = [("the output", tuple(config.size))]
     named += [(f"source {path}", image.shape[1::-1]) for path, image in zip(paths, sources, strict=True)]
@@ -137,7 +97,7 @@ def check_sizes(config: ConfigDict, made: Parts, sources: Sequence[np.ndarray], 
         objective.check_size(what, size, made.extractor, made.terms, config.octaves, config.pyramid.padding)
 
 
-def start(config: ConfigDict, sources: Sequence[types.Image]) -> types.Images:
+def start(config: configs.Config, sources: Sequence[types.Image]) -> types.Images:
     """The images to start from, [count, 1, h, w, 3]; each output has noise of its own, whatever the count."""
     width, height = config.size
     key = jax.random.key(config.seed)
@@ -154,7 +114,7 @@ def targets(made: Parts, sources: Sequence[types.Image]) -> Any:
 
 
 def synthesize(
-    config: ConfigDict,
+    config: configs.Config,
     paths: Sequence[Path],
     directory: Callable[[Parts], Path],
     watch: Callable[[synthesis.Iterate], None] = lambda iterate: None,
@@ -166,37 +126,53 @@ def synthesize(
 
     Raises TexjaxError for what cannot be run, before anything is written.
     """
-    check(config)
+    configs.check(config)
     arrays = load(config, paths)
     made = parts(config)
     check_sizes(config, made, arrays, paths)
-    where = directory(made)
-    sources = [jnp.asarray(array) for array in arrays]
     about = {
         "config": config.to_dict(),
-        "sources": [{"name": p.name, "sha256": _digest(a)} for p, a in zip(paths, arrays, strict=True)],
-        "weights_sha256": _digest(*jax.tree.leaves(made.extractor.weights)),
+        "sources": [{"name": p.name, "sha256": digest(a)} for p, a in zip(paths, arrays, strict=True)],
+        "weights_sha256": digest(*jax.tree.leaves(made.extractor.weights)),
     }
-    record = {
+    record = {key: value for key, value in about.items() if key != "config"} | {
         "command": shlex.join(sys.argv),
         "source_paths": [str(path) for path in paths],
         "seed": config.seed,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        **{key: value for key, value in about.items() if key != "config"},
         **records.environment(),
     }
+    where = directory(made)
     records.write_json(where / "config.json", about["config"])
     records.write_json(where / "run.json", {**record, "status": "running"})
-    return _loop(config, made, sources, where, about, record, watch)
+    sources = [jnp.asarray(array) for array in arrays]
+    begin = time.perf_counter()
+    status, last = _optimize(config, made, sources, where, watch)
+    paths = records.write_results(where, last.images[:, 0], config.output, about)
+    end = {"status": status, "steps": last.step, "seconds": round(time.perf_counter() - begin, 3)}
+    records.write_json(where / "run.json", {**record, **end, "peak_bytes": records.peak_memory()})
+    if status == "failed":
+        raise errors.TexjaxError(
+            f"the loss is no number after step {last.step}, the picture before it is kept in {where}; "
+            f"use smaller term weights, range 'penalty' or precision 'float32'."
+        )
+    return Result(status, last.step, float(last.metrics["loss"][-1].mean()), paths)
 
 
-def _loop(config, made, sources, where, about, record, watch) -> Result:
-    """Iterate, write, and always leave a result."""
-    lines: list[dict[str, Any]] = []
-    begin, status, last = time.perf_counter(), "interrupted", None
+def _optimize(
+    config: configs.Config,
+    made: Parts,
+    sources: Sequence[types.Image],
+    where: Path,
+    watch: Callable[[synthesis.Iterate], None],
+) -> tuple[str, synthesis.Iterate]:
+    """Iterate, and write metrics and progress; return how it ended and the last good iterate."""
     stack = start(config, sources)
+    nothing = {"loss": np.full((1, config.count), np.nan)}
+    last = synthesis.Iterate(0, np.asarray(stack), nothing, 0.0)
+    lines: list[dict[str, Any]] = []
     try:
-        steps = synthesis.iterate(
+        for now in synthesis.iterate(
             made.advance,
             made.minimizer,
             stack,
@@ -205,52 +181,26 @@ def _loop(config, made, sources, where, about, record, watch) -> Result:
             save_every=config.save_every,
             tol=config.tol,
             patience=config.patience,
-        )
-        before = 0.0
-        for last in steps:
-            first = last.step - len(last.metrics["loss"]) + 1
-            lines += records.rows(first, last.metrics, last.seconds, before)
-            before += last.seconds
+        ):
+            if not np.isfinite(now.metrics["loss"]).all():
+                return "failed", last
+            last = now
+            lines += records.rows(lines, now.step, now.metrics, now.seconds)
             records.write_metrics(where, lines)
-            records.write_progress(where, last.step, last.images[:, 0])
-            watch(last)
-            _check_finite(last)
-        status = _status(config, last)
+            records.write_progress(where, now.step, now.images[:, 0])
+            watch(now)
     except KeyboardInterrupt:
-        pass
+        return "interrupted", last
     finally:
-        final = np.asarray(stack if last is None else last.images)[:, 0]
-        paths = records.write_results(where, np.nan_to_num(final), config.output, about)
         if lines:
             records.write_curve(where, lines)
-        done = {
-            "status": status,
-            "steps": last.step if last else 0,
-            "seconds": round(time.perf_counter() - begin, 3),
-            "peak_bytes": records.peak_memory(),
-        }
-        records.write_json(where / "run.json", {**record, **done})
-    loss = float(np.mean(last.metrics["loss"][-1])) if last else float("nan")
-    return Result(status, done["steps"], loss, paths)
-
-
-def _status(config: ConfigDict, last: synthesis.Iterate) -> str:
     if last.step >= config.max_iter:
-        return "finished"
-    return "stalled" if last.metrics["failed"][-1].all() else "converged"
+        return "finished", last
+    return "stalled" if last.metrics["failed"][-1].all() else "converged", last
 
 
-def _check_finite(last: synthesis.Iterate) -> None:
-    if not np.isfinite(last.metrics["loss"][-1]).all():
-        raise errors.TexjaxError(
-            f"the loss is no number after step {last.step}; use smaller term weights, range 'penalty' or precision 'float32'."
-        )
-
-
-def _digest(*arrays: Any) -> str:
-    """SHA-256 of the arrays' bytes in order."""
-    import hashlib
-
+def digest(*arrays: Any) -> str:
+    """SHA-256 of the arrays' bytes, in order."""
     sha = hashlib.sha256()
     for array in arrays:
         sha.update(np.ascontiguousarray(array).tobytes())

@@ -90,12 +90,17 @@ def iterate(
         state, images, log = _wait(advance(images, state, fresh, steps, *args))
         seconds = time.perf_counter() - begin
         step += steps
-        metrics = jax.tree.map(lambda x, rows=max(steps, 1): np.asarray(x)[:, :rows].T, log)
+        metrics = _rows(log, max(steps, 1))
         losses, fails = [*losses, *metrics["loss"]][-save_every - 1 :], [*fails, *metrics["failed"]][-patience:]
         yield Iterate(step, np.asarray(images), metrics, seconds)
         fresh = False
         if step >= max_iter or _stalled(fails, patience) or _converged(losses, fails, tol):
             return
+
+
+def _rows(log: Any, steps: int) -> Any:
+    """[count, save_every] on the device as [steps, count] on the host."""
+    return jax.tree.map(lambda x: np.asarray(x)[:, :steps].T, log)
 
 
 def _wait(outputs: Any) -> Any:

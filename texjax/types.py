@@ -77,8 +77,9 @@ class Loss(NamedTuple):
 
 
 class Minimizer(NamedTuple):
-    """An optimizer of images as pure functions of a state that holds all it needs; made by `name(objective, **settings)`.
+    """An optimizer of images as pure functions of a state that holds all it needs.
 
+    Made by `name(objective, **settings)`.
     init: (images [n, h, w, 3], *args) -> state, which holds the first evaluation and its scaling.
     step: (state, *args) -> state, one iteration.
     read: state -> (images, metrics); metrics are those of `optimizers.scaling.metrics`.

@@ -8,6 +8,7 @@ convolution runs with padding k // 2 and is cropped afterwards where the network
 """
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -53,7 +54,7 @@ def general(
     Padding "SAME" or "VALID"; stride 1, no dilation and no groups: the networks here use no others.
     """
     assert set(window_strides) == {1} and padding in ("SAME", "VALID"), (window_strides, padding)
-    out = same(lhs, rhs, precision)
+    out: Any = same(lhs, rhs, precision)
     if padding == "SAME":
         return out
     (h, w), (kh, kw) = out.shape[1:3], rhs.shape[:2]

@@ -8,7 +8,6 @@ every origin pads after its mean is subtracted.
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +16,7 @@ import h5py
 import numpy as np
 import safetensors
 
-from texjax import errors
+from texjax import atomic, errors
 from texjax.features import catalog, origins, torch_files
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -189,13 +188,4 @@ def save(path: str | os.PathLike[str], tensors: Mapping[str, Any], metadata: Map
         end += array.nbytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    path = Path(path)
-    try:
-        with tempfile.TemporaryDirectory(prefix=".write-", dir=path.parent) as scratch:
-            part = Path(scratch) / path.name
-            part.write_bytes(b"".join((len(text).to_bytes(8, "little"), text, *(a.tobytes() for a in arrays))))
-            part.replace(path)
-    except OSError as error:
-        raise errors.EnvironmentFault(
-            f"{path} could not be written ({error.strerror or error}); choose an existing folder with room and rights."
-        ) from error
+    atomic.write(path, b"".join((len(text).to_bytes(8, "little"), text, *(array.tobytes() for array in arrays))))

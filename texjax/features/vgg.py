@@ -2,7 +2,7 @@
 
 Differences from the classifier: the pooling and the padding are chosen, the fully connected layers are left out, and
 the network ends at the deepest layer asked for. "conv1_1" is the activation after the ReLU. The image enters as sRGB in
-[0, 1]; the origin's channel order, scaling and mean shift are folded into the first layer's weights when a file is read.
+[0, 1]; the origin's channel order, scaling and mean shift are folded into the first layer when a file is read.
 """
 
 from collections.abc import Callable
@@ -40,6 +40,7 @@ class VGG(nn.Module):
 
     @nn.compact
     def __call__(self, image: types.Image, layers: tuple[str, ...]) -> types.Features:
+        """The named activations of a mean-shifted image."""
         dtype, precision = PRECISIONS[self.precision]
         # float64 images (tests against double-precision references) keep their precision.
         dtype = image.dtype if dtype == jnp.float32 else dtype
@@ -154,7 +155,7 @@ def _from_file(network: str, blocks, weights, pool, padding, normalize, precisio
     file = files.read(catalog.locate(network, weights or None), preprocessing)
     arrays = file.layers
     if normalize and file.metadata.get("normalized", "none") == "none":
-        arrays = normalization.rescale(arrays, normalization.shipped_means(network))
+        arrays = normalization.rescale(arrays, normalization.shipped_means(network, arrays))
     return extractor(arrays, blocks, pool, padding, precision)
 
 

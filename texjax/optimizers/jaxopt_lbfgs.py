@@ -99,9 +99,12 @@ def lbfgsb(
 
 
 def _settings(evaluate: Callable[..., Any], history_size: int, max_linesearch: int) -> dict[str, Any]:
-    """Of both solvers. jaxopt evaluates `fun` at the start of every line search, only for the auxiliary output of a
-    point whose value and gradient it has: a whole forward pass for nothing. So `fun` here returns a blank; where a line
-    search finds no better point, `step` keeps the state before it, with the true output."""
+    """Settings of both solvers.
+
+    jaxopt evaluates `fun` at the start of every line search, only for the auxiliary output of a point whose value and
+    gradient it has: a whole forward pass for nothing. So `fun` here returns a blank; where a line search finds no
+    better point, `step` keeps the state before it, with the true output.
+    """
 
     def blank(*args: Any) -> Any:
         (value, aux), _ = jax.eval_shape(evaluate, *args)
@@ -119,8 +122,10 @@ def _settings(evaluate: Callable[..., Any], history_size: int, max_linesearch: i
 
 
 def _one_loop(solver: Any) -> Any:
-    """Let the line search of `solver` run as one loop. jaxopt writes its first iteration out before the loop, and the
-    network is compiled once for every place where it is evaluated."""
+    """Let the line search of `solver` run as one loop.
+
+    jaxopt writes its first iteration out before the loop; the network is compiled for every place of its evaluation.
+    """
     search = solver.linesearch_solver
 
     def run(stepsize: Any, params: Any, *, fun_args: Any, fun_kwargs: Any, **start: Any) -> Any:

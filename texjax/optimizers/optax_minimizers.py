@@ -77,7 +77,7 @@ def _minimizer(
 
     def step(state: State, *args: Any) -> State:
         updates, after, evaluations, failed = update(evaluate, state, *args)
-        free = optax.apply_updates(state.free, updates)
+        free: Any = optax.apply_updates(state.free, updates)
         free = handling.project(free) if handling.project else free
         (_, loss), gradient = evaluate(free, state.scale, *args)
         count = state.evaluations + jnp.asarray(evaluations, jnp.int32) + 1

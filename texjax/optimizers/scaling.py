@@ -50,8 +50,11 @@ def rms(x: types.Images) -> types.Scalar:
 def metrics(
     images: types.Images, loss: Loss, gradient: types.Images, scale: types.Scalar, evaluations: Any, failed: Any
 ) -> dict[str, Any]:
-    """What every optimizer reports: unscaled loss, its terms, the unscaled gradient's norm, evaluations so far, whether
-    the last line search failed, and the images' range before clipping."""
+    """What every optimizer reports.
+
+    The unscaled loss, its terms, the unscaled gradient's norm, evaluations so far, whether the last line search failed,
+    and the images' range before clipping.
+    """
     return {
         "loss": loss.total,
         "terms": loss.terms,

@@ -1,0 +1,164 @@
+"""The pyramid against SciPy's correlations, against matrices in float64, and against the sizes worked out by hand."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.ndimage
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from texjax import errors, pyramid
+
+# Burt & Adelson (1983): [1/4 - a/2, 1/4, a, 1/4, 1/4 - a/2] with a = 0.4.
+KERNEL = np.array([0.05, 0.25, 0.4, 0.25, 0.05])
+MODES = {"reflect": "mirror", "circular": "wrap"}  # SciPy's names
+PADDINGS = ("valid", "reflect", "circular")
+LOWEST = {"valid": 5, "reflect": 3, "circular": 2}  # sides that have a next octave (circular: that SciPy can wrap)
+
+
+def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Uniform noise [h, w, 3], float32."""
+    return np.random.default_rng(seed).random((height, width, 3)).astype(np.float32)
+
+
+def reduced(x: np.ndarray, axis: int, padding: str) -> np.ndarray:
+    """One axis filtered by SciPy, then every second sample; "valid" keeps the samples that need no padding."""
+    full = scipy.ndimage.correlate1d(x.astype(np.float64), KERNEL, axis, mode=MODES.get(padding, "constant"))
+    full = np.moveaxis(full, axis, 0)
+    return np.moveaxis(full[2:-2][::2] if padding == "valid" else full[::2], 0, axis)
+
+
+def expanded(x: np.ndarray, n: int, axis: int, padding: str) -> np.ndarray:
+    """One axis: zeros between the samples, then a correlation with twice the kernel by SciPy."""
+    x = np.moveaxis(x.astype(np.float64), axis, 0)
+    # With "valid" coarse sample 0 lies on fine sample 2; two more samples outside stand for what is not known there.
+    outside = 2 if padding == "valid" else 0
+    x = np.pad(x, [(outside, outside + 1 if outside else 0), (0, 0), (0, 0)], mode="edge")
+    stuffed = np.zeros((2 * len(x), *x.shape[1:]))
+    stuffed[::2] = x
+    if padding == "valid":
+        fine = scipy.ndimage.correlate1d(stuffed, 2 * KERNEL, 0, mode="constant")[2 : 2 + n]
+    else:
+        fine = scipy.ndimage.correlate1d(stuffed[:n], 2 * KERNEL, 0, mode=MODES[padding])
+    return np.moveaxis(fine, 0, axis)
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+@settings(max_examples=20)
+@given(data=st.data())
+def test_reduce_equals_scipy(padding: str, data: st.DataObject):
+    height, width = (data.draw(st.integers(LOWEST[padding], 20)) for _ in range(2))
+    image = picture(height, width, seed=height * 31 + width)
+    want = reduced(reduced(image, 0, padding), 1, padding)
+    got = pyramid.reduce(jnp.asarray(image), padding)
+    assert got.shape == (pyramid.size(height, padding), pyramid.size(width, padding), 3)
+    np.testing.assert_allclose(got, want, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+@settings(max_examples=20)
+@given(data=st.data())
+def test_expand_equals_scipy(padding: str, data: st.DataObject):
+    # A circle of odd length has two neighboring even samples, so that no zero-stuffed signal describes it.
+    sides = st.integers(LOWEST[padding], 20).filter(lambda n: padding != "circular" or (n % 2 == 0 and n > 3))
+    height, width = data.draw(sides), data.draw(sides)
+    coarse = picture(pyramid.size(height, padding), pyramid.size(width, padding), seed=height * 31 + width)
+    want = expanded(expanded(coarse, height, 0, padding), width, 1, padding)
+    got = pyramid.expand(jnp.asarray(coarse), (height, width), padding)
+    assert got.shape == (height, width, 3)
+    np.testing.assert_allclose(got, want, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize(("height", "width"), [(16, 11), (7, 12)])
+def test_constants_stay(padding: str, height: int, width: int):
+    color = np.array([0.2, 0.5, 0.9], np.float32)
+    image = jnp.asarray(np.broadcast_to(color, (height, width, 3)))
+    coarse = pyramid.reduce(image, padding)
+    fine = pyramid.expand(coarse, (height, width), padding)
+    for got in (coarse, fine):
+        np.testing.assert_allclose(got, np.broadcast_to(color, got.shape), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize(("height", "width"), [(32, 48), (31, 38)])
+def test_laplacian_is_the_difference_of_octaves_and_reconstructs(padding: str, height: int, width: int):
+    image = picture(height, width)
+    levels = pyramid.laplacian(jnp.asarray(image), 3, padding)
+    # The octaves by SciPy; what the differences leave out, the next octave expanded, must put back.
+    octaves = [image.astype(np.float64)]
+    for _ in range(2):
+        octaves.append(reduced(reduced(octaves[-1], 0, padding), 1, padding))
+    assert [level.shape for level in levels] == [octave.shape for octave in octaves]
+    np.testing.assert_allclose(levels[-1], octaves[-1], atol=1e-6, rtol=0)
+    for level, octave, coarser in zip(levels, octaves, octaves[1:], strict=False):
+        if padding != "circular" or all(n % 2 == 0 for n in octave.shape[:2]):
+            want = octave - expanded(expanded(coarser, octave.shape[0], 0, padding), octave.shape[1], 1, padding)
+            np.testing.assert_allclose(level, want, atol=2e-6, rtol=0)
+    whole = levels[-1]
+    for level in reversed(levels[:-1]):
+        whole = level + pyramid.expand(whole, level.shape[:2], padding)
+    np.testing.assert_allclose(whole, image, atol=1e-6, rtol=0)
+
+
+@settings(max_examples=10)
+@given(down=st.integers(-9, 9), right=st.integers(-9, 9))
+def test_circular_commutes_with_rolling_by_two(down: int, right: int):
+    image = picture(16, 20)
+    rolled = pyramid.reduce(jnp.asarray(np.roll(image, (2 * down, 2 * right), (0, 1))), "circular")
+    want = np.roll(pyramid.reduce(jnp.asarray(image), "circular"), (down, right), (0, 1))
+    np.testing.assert_allclose(rolled, want, atol=1e-6, rtol=0)
+    back = pyramid.expand(rolled, (16, 20), "circular")
+    there = pyramid.expand(jnp.asarray(want), (16, 20), "circular")
+    np.testing.assert_allclose(back, there, atol=1e-6, rtol=0)
+    unrolled = np.roll(np.asarray(there), (-2 * down, -2 * right), (0, 1))
+    plain = pyramid.expand(jnp.asarray(np.roll(want, (-down, -right), (0, 1))), (16, 20), "circular")
+    np.testing.assert_allclose(unrolled, plain, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("padding", ["valid", "reflect"])
+def test_others_do_not_wrap(padding: str):
+    image = picture(16, 20)
+    rolled = pyramid.reduce(jnp.asarray(np.roll(image, 2, 0)), padding)
+    assert np.abs(np.asarray(rolled) - np.roll(pyramid.reduce(jnp.asarray(image), padding), 1, 0)).max() > 1e-2
+
+
+def test_sizes_of_the_reference():
+    # subjective-functions: n -> floor((n - 5) / 2) + 1.
+    assert pyramid.sizes(512, 5, "valid") == [512, 254, 125, 61, 29]
+    assert pyramid.sizes(512, 4, "reflect") == pyramid.sizes(512, 4, "circular") == [512, 256, 128, 64]
+    assert pyramid.sizes(61, 4, "circular") == [61, 31, 16, 8]
+    assert pyramid.sizes(4, 2, "valid") == [4, 0]
+    assert pyramid.sizes(2, 2, "reflect") == [2, 0]
+    assert pyramid.sizes(1, 2, "circular") == [1, 1]
+
+
+def matrix(n: int, padding: str) -> np.ndarray:
+    """The linear map of one axis, as SciPy does it: [coarse, fine]."""
+    return reduced(np.eye(n)[:, :, None], 0, padding)[..., 0]
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_value_and_gradient_under_jit_equal_matrices(padding: str):
+    with jax.enable_x64(True):
+        image = np.random.default_rng(0).random((13, 16, 3))
+        a, b = matrix(13, padding), matrix(16, padding)
+        wanted = np.random.default_rng(1).random((len(a), len(b), 3))
+
+        def energy(x: jax.Array) -> jax.Array:
+            return 0.5 * ((pyramid.reduce(x, padding) - wanted) ** 2).sum()
+
+        value, gradient = jax.jit(jax.value_and_grad(energy))(jnp.asarray(image))
+        # d/dX of |A X B' - Y|^2 / 2 is A' (A X B' - Y) B, channel by channel.
+        residual = np.einsum("ij,jkc,lk->ilc", a, image, b) - wanted
+        np.testing.assert_allclose(value, 0.5 * (residual**2).sum(), rtol=1e-13)
+        np.testing.assert_allclose(gradient, np.einsum("ij,ilc,lk->jkc", a, residual, b), atol=1e-14, rtol=0)
+        assert gradient.dtype == np.float64
+
+
+def test_unknown_padding_is_refused():
+    with pytest.raises(errors.TexjaxError, match="did you mean 'circular'"):
+        pyramid.check("circlar")
+    for padding in PADDINGS:
+        pyramid.check(padding)
