@@ -14,7 +14,13 @@ from texjax import errors, pyramid
 KERNEL = np.array([0.05, 0.25, 0.4, 0.25, 0.05])
 MODES = {"reflect": "mirror", "circular": "wrap"}  # SciPy's names
 PADDINGS = ("valid", "reflect", "circular")
-LOWEST = {"valid": 5, "reflect": 3, "circular": 2}  # sides that have a next octave (circular: that SciPy can wrap)
+# Every parity, and the smallest sides there are.
+REDUCED = [("valid", 5, 6), ("valid", 8, 11), ("reflect", 3, 4), ("reflect", 10, 7), ("circular", 2, 3)]
+REDUCED += [("circular", 9, 8)]
+# A circle of odd length has two neighboring even samples, so that no zero-stuffed signal describes it.
+EXPANDED = [("valid", 5, 6), ("valid", 8, 11), ("reflect", 3, 4), ("reflect", 10, 7), ("circular", 4, 10)]
+reduce = jax.jit(pyramid.reduce, static_argnums=1)
+expand = jax.jit(pyramid.expand, static_argnums=(1, 2))
 
 
 def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -44,28 +50,20 @@ def expanded(x: np.ndarray, n: int, axis: int, padding: str) -> np.ndarray:
     return np.moveaxis(fine, 0, axis)
 
 
-@pytest.mark.parametrize("padding", PADDINGS)
-@settings(max_examples=20)
-@given(data=st.data())
-def test_reduce_equals_scipy(padding: str, data: st.DataObject):
-    height, width = (data.draw(st.integers(LOWEST[padding], 20)) for _ in range(2))
-    image = picture(height, width, seed=height * 31 + width)
+@pytest.mark.parametrize(("padding", "height", "width"), REDUCED)
+def test_reduce_equals_scipy(padding: str, height: int, width: int):
+    image = picture(height, width)
     want = reduced(reduced(image, 0, padding), 1, padding)
-    got = pyramid.reduce(jnp.asarray(image), padding)
+    got = reduce(jnp.asarray(image), padding)
     assert got.shape == (pyramid.size(height, padding), pyramid.size(width, padding), 3)
     np.testing.assert_allclose(got, want, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("padding", PADDINGS)
-@settings(max_examples=20)
-@given(data=st.data())
-def test_expand_equals_scipy(padding: str, data: st.DataObject):
-    # A circle of odd length has two neighboring even samples, so that no zero-stuffed signal describes it.
-    sides = st.integers(LOWEST[padding], 20).filter(lambda n: padding != "circular" or (n % 2 == 0 and n > 3))
-    height, width = data.draw(sides), data.draw(sides)
-    coarse = picture(pyramid.size(height, padding), pyramid.size(width, padding), seed=height * 31 + width)
+@pytest.mark.parametrize(("padding", "height", "width"), EXPANDED)
+def test_expand_equals_scipy(padding: str, height: int, width: int):
+    coarse = picture(pyramid.size(height, padding), pyramid.size(width, padding))
     want = expanded(expanded(coarse, height, 0, padding), width, 1, padding)
-    got = pyramid.expand(jnp.asarray(coarse), (height, width), padding)
+    got = expand(jnp.asarray(coarse), (height, width), padding)
     assert got.shape == (height, width, 3)
     np.testing.assert_allclose(got, want, atol=1e-6, rtol=0)
 
@@ -75,17 +73,17 @@ def test_expand_equals_scipy(padding: str, data: st.DataObject):
 def test_constants_stay(padding: str, height: int, width: int):
     color = np.array([0.2, 0.5, 0.9], np.float32)
     image = jnp.asarray(np.broadcast_to(color, (height, width, 3)))
-    coarse = pyramid.reduce(image, padding)
-    fine = pyramid.expand(coarse, (height, width), padding)
+    coarse = reduce(image, padding)
+    fine = expand(coarse, (height, width), padding)
     for got in (coarse, fine):
         np.testing.assert_allclose(got, np.broadcast_to(color, got.shape), atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("padding", PADDINGS)
-@pytest.mark.parametrize(("height", "width"), [(32, 48), (31, 38)])
+@pytest.mark.parametrize(("height", "width"), [(32, 48), (31, 30)])
 def test_laplacian_is_the_difference_of_octaves_and_reconstructs(padding: str, height: int, width: int):
     image = picture(height, width)
-    levels = pyramid.laplacian(jnp.asarray(image), 3, padding)
+    levels = jax.jit(lambda x: pyramid.laplacian(x, 3, padding))(jnp.asarray(image))
     # The octaves by SciPy; what the differences leave out, the next octave expanded, must put back.
     octaves = [image.astype(np.float64)]
     for _ in range(2):
@@ -98,7 +96,7 @@ def test_laplacian_is_the_difference_of_octaves_and_reconstructs(padding: str, h
             np.testing.assert_allclose(level, want, atol=2e-6, rtol=0)
     whole = levels[-1]
     for level in reversed(levels[:-1]):
-        whole = level + pyramid.expand(whole, level.shape[:2], padding)
+        whole = level + expand(whole, level.shape[:2], padding)
     np.testing.assert_allclose(whole, image, atol=1e-6, rtol=0)
 
 
@@ -106,22 +104,22 @@ def test_laplacian_is_the_difference_of_octaves_and_reconstructs(padding: str, h
 @given(down=st.integers(-9, 9), right=st.integers(-9, 9))
 def test_circular_commutes_with_rolling_by_two(down: int, right: int):
     image = picture(16, 20)
-    rolled = pyramid.reduce(jnp.asarray(np.roll(image, (2 * down, 2 * right), (0, 1))), "circular")
-    want = np.roll(pyramid.reduce(jnp.asarray(image), "circular"), (down, right), (0, 1))
+    rolled = reduce(jnp.asarray(np.roll(image, (2 * down, 2 * right), (0, 1))), "circular")
+    want = np.roll(reduce(jnp.asarray(image), "circular"), (down, right), (0, 1))
     np.testing.assert_allclose(rolled, want, atol=1e-6, rtol=0)
-    back = pyramid.expand(rolled, (16, 20), "circular")
-    there = pyramid.expand(jnp.asarray(want), (16, 20), "circular")
+    back = expand(rolled, (16, 20), "circular")
+    there = expand(jnp.asarray(want), (16, 20), "circular")
     np.testing.assert_allclose(back, there, atol=1e-6, rtol=0)
     unrolled = np.roll(np.asarray(there), (-2 * down, -2 * right), (0, 1))
-    plain = pyramid.expand(jnp.asarray(np.roll(want, (-down, -right), (0, 1))), (16, 20), "circular")
+    plain = expand(jnp.asarray(np.roll(want, (-down, -right), (0, 1))), (16, 20), "circular")
     np.testing.assert_allclose(unrolled, plain, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("padding", ["valid", "reflect"])
 def test_others_do_not_wrap(padding: str):
     image = picture(16, 20)
-    rolled = pyramid.reduce(jnp.asarray(np.roll(image, 2, 0)), padding)
-    assert np.abs(np.asarray(rolled) - np.roll(pyramid.reduce(jnp.asarray(image), padding), 1, 0)).max() > 1e-2
+    rolled = reduce(jnp.asarray(np.roll(image, 2, 0)), padding)
+    assert np.abs(np.asarray(rolled) - np.roll(reduce(jnp.asarray(image), padding), 1, 0)).max() > 1e-2
 
 
 def test_sizes_of_the_reference():

@@ -143,7 +143,7 @@ def resolve(args: argparse.Namespace, overrides: Sequence[str]) -> configs.Confi
         raise errors.TexjaxError(f"--join-mode {args.join_mode}: this join is not available yet; use average.")
     config = configs.load(args.config, [*_flag_overrides(args), *overrides])
     width, height = args.output_width, args.output_height
-    if not any(word.startswith("--config.size") for word in overrides) and (width or height) is not None:
+    if not any(word.startswith("--config.size") for word in overrides) and (width is not None or height is not None):
         width = config.size[0] if width is None else width
         config.size = (width, width if height is None else height)
     for flag, key in {"mul": "mul", "join_mode": "join"}.items():

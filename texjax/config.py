@@ -8,7 +8,8 @@ import ast
 import contextlib
 import inspect
 import io
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
@@ -20,7 +21,7 @@ from texjax import errors
 
 # An ml_collections ConfigDict; its attributes have no types that a checker could know.
 Config: TypeAlias = Any
-FORMATS = {"png": (8, 16), "jpg": (8,), "tiff": (8, 16)}
+FORMATS = {"png": (8, 16), "jpg": (8,), "tiff": (8,)}
 PACKAGE = Path(__file__).parent
 
 
@@ -109,8 +110,9 @@ def _parse(name: str, words: list[str]) -> Config:
     values, words = flags.FlagValues(), ["texjax", *words]
     config_flags.DEFINE_config_file("config", flag_values=values, sys_argv=words, lock_config=True)
     try:
-        # The parser prints the whole config beside some errors.
-        with contextlib.redirect_stdout(io.StringIO()):
+        # The parser prints the whole config beside some errors, and loads config files by a deprecated function.
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*load_module", DeprecationWarning)
             values(words)
             return values["config"].value
     except errors.TexjaxError:
@@ -156,9 +158,12 @@ def check(config: Config) -> None:
         (f"source.{key}", config.source[key], low) for key, low in (("width", 0), ("scale", 0), ("max_pixels", 1))
     ]
     for key, got, low in found:
-        if isinstance(got, bool) or not low <= got < 2**31:
-            raise errors.TexjaxError(f"{key} is {got}; give a number from {low} up.")
-    if len(config.source.background) != 3 or not all(0 <= c <= 1 for c in config.source.background):
+        kind = int | float if key in ("tol", "source.scale") else int
+        if isinstance(got, bool) or not isinstance(got, kind) or not low <= got < 2**31:
+            what = "whole number" if kind is int else "number"
+            raise errors.TexjaxError(f"{key} is {got}; give a {what} from {low} up.")
+    color = config.source.background
+    if len(color) != 3 or not all(isinstance(c, int | float) and 0 <= c <= 1 for c in color):
         raise errors.TexjaxError(
             f"source.background is {tuple(config.source.background)}; give three numbers in [0, 1]."
         )
@@ -176,7 +181,7 @@ def freeze(config: Config, *, without: Sequence[str] = ()) -> Config:
     return FrozenConfigDict({key: value for key, value in config.to_dict().items() if key not in without})
 
 
-def build(package: ModuleType, spec: Mapping[str, Any], *args: Any) -> Any:
+def build(package: ModuleType, spec: Config, *args: Any) -> Any:
     """Call the function of `package` named by `spec["name"]` with `args` and the rest of `spec` as keywords.
 
     Raises TexjaxError for a name that is not on the package's public list, and for a setting the function lacks.
@@ -186,8 +191,11 @@ def build(package: ModuleType, spec: Mapping[str, Any], *args: Any) -> Any:
     if spec["name"] not in package.__all__:
         raise errors.unknown(f"name in {kind}", spec["name"], package.__all__)
     function = getattr(package, spec["name"])
-    known = [p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    known = {p.name: p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY}
     for key in settings:
         if key not in known:
             raise errors.unknown(f"setting of {kind}.{spec['name']}", key, known)
+    missing = [key for key, p in known.items() if p.default is p.empty and key not in settings]
+    if missing:
+        raise errors.TexjaxError(f"{kind}.{spec['name']} has no setting {missing[0]}; give it beside the name.")
     return function(*args, **settings)

@@ -10,11 +10,14 @@ import itertools
 
 import jax.numpy as jnp
 from jax import lax
+from jaxtyping import Array, Float
 
 from texjax import errors, types
 
 TAPS = (0.05, 0.25, 0.4, 0.25, 0.05)
 MODES = {"valid": None, "reflect": "reflect", "circular": "wrap"}
+
+Octave = Float[Array, "_ _ 3"]  # an image of another size
 
 
 def check(padding: str) -> None:
@@ -39,12 +42,12 @@ def sizes(n: int, octaves: int, padding: str) -> list[int]:
     return out
 
 
-def reduce(image: types.Image, padding: str = "valid") -> types.Image:
+def reduce(image: types.Image, padding: str = "valid") -> Octave:
     """The next octave: blurred and halved, g'(i) = sum_m w(m) g(2 i + m) along each axis (Burt & Adelson, eq. 1)."""
     return _reduce_axis(_reduce_axis(image, 0, padding), 1, padding)
 
 
-def _reduce_axis(x: types.Image, axis: int, padding: str) -> types.Image:
+def _reduce_axis(x: types.Image, axis: int, padding: str) -> Octave:
     if MODES[padding]:
         x = jnp.pad(x, [(2, 2) if a == axis else (0, 0) for a in range(3)], mode=MODES[padding])
     last = 2 * ((x.shape[axis] - 5) // 2)
@@ -52,7 +55,7 @@ def _reduce_axis(x: types.Image, axis: int, padding: str) -> types.Image:
     return TAPS[0] * (a + e) + TAPS[1] * (b + d) + TAPS[2] * c
 
 
-def expand(image: types.Image, shape: tuple[int, int], padding: str = "valid") -> types.Image:
+def expand(image: types.Image, shape: tuple[int, int], padding: str = "valid") -> Octave:
     """Upsample to `shape`, the shape that `reduce` came from.
 
     g(i) = 2 sum_m w(m) g'((i - m) / 2) along each axis (Burt & Adelson, eq. 2), over the m with whole (i - m) / 2.
@@ -62,7 +65,7 @@ def expand(image: types.Image, shape: tuple[int, int], padding: str = "valid") -
     return _expand_rows(rows.swapaxes(0, 1), shape[1], padding).swapaxes(0, 1)
 
 
-def _expand_rows(x: types.Image, n: int, padding: str) -> types.Image:
+def _expand_rows(x: types.Image, n: int, padding: str) -> Octave:
     last = x.shape[0] - 1
     rows = jnp.arange(-2, last + 3)
     if padding == "circular":
@@ -80,7 +83,7 @@ def _expand_rows(x: types.Image, n: int, padding: str) -> types.Image:
     return fine[start : start + n]
 
 
-def gaussian(image: types.Image, octaves: int, padding: str = "valid") -> list[types.Image]:
+def gaussian(image: types.Image, octaves: int, padding: str = "valid") -> list[Octave]:
     """The Gaussian pyramid: octave 0 is the image itself, each further one `reduce` of the one before."""
     levels = [image]
     while len(levels) < octaves:
@@ -88,7 +91,7 @@ def gaussian(image: types.Image, octaves: int, padding: str = "valid") -> list[t
     return levels
 
 
-def laplacian(image: types.Image, octaves: int, padding: str = "valid") -> list[types.Image]:
+def laplacian(image: types.Image, octaves: int, padding: str = "valid") -> list[Octave]:
     """The Laplacian pyramid: differences of neighboring octaves, g(k) - expand(g(k + 1)), and the last octave."""
     levels = gaussian(image, octaves, padding)
     pairs = itertools.pairwise(levels)

@@ -97,7 +97,7 @@ def check_sizes(config: configs.Config, made: Parts, sources: Sequence[np.ndarra
         objective.check_size(what, size, made.extractor, made.terms, config.octaves, config.pyramid.padding)
 
 
-def start(config: configs.Config, sources: Sequence[types.Image]) -> types.Images:
+def start(config: configs.Config, sources: Sequence[jax.Array]) -> jax.Array:
     """The images to start from, [count, 1, h, w, 3]; each output has noise of its own, whatever the count."""
     width, height = config.size
     key = jax.random.key(config.seed)
@@ -108,7 +108,7 @@ def start(config: configs.Config, sources: Sequence[types.Image]) -> types.Image
     return jnp.stack(init)[:, None]
 
 
-def targets(made: Parts, sources: Sequence[types.Image]) -> Any:
+def targets(made: Parts, sources: Sequence[jax.Array]) -> Any:
     """What the terms compare with; one source's features are in memory at a time."""
     return made.join([jax.block_until_ready(made.summarize(made.extractor.weights, source)) for source in sources])
 
@@ -142,12 +142,14 @@ def synthesize(
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         **records.environment(),
     }
+    sources = [jnp.asarray(array) for array in arrays]
+    # Waited for, as an allocation that fails is told only then.
+    stack = jax.block_until_ready(start(config, sources))
     where = directory(made)
     records.write_json(where / "config.json", about["config"])
     records.write_json(where / "run.json", {**record, "status": "running"})
-    sources = [jnp.asarray(array) for array in arrays]
     begin = time.perf_counter()
-    status, last = _optimize(config, made, sources, where, watch)
+    status, last = _optimize(config, made, sources, stack, where, watch)
     paths = records.write_results(where, last.images[:, 0], config.output, about)
     end = {"status": status, "steps": last.step, "seconds": round(time.perf_counter() - begin, 3)}
     records.write_json(where / "run.json", {**record, **end, "peak_bytes": records.peak_memory()})
@@ -162,12 +164,12 @@ def synthesize(
 def _optimize(
     config: configs.Config,
     made: Parts,
-    sources: Sequence[types.Image],
+    sources: Sequence[jax.Array],
+    stack: jax.Array,
     where: Path,
     watch: Callable[[synthesis.Iterate], None],
 ) -> tuple[str, synthesis.Iterate]:
     """Iterate, and write metrics and progress; return how it ended and the last good iterate."""
-    stack = start(config, sources)
     nothing = {"loss": np.full((1, config.count), np.nan)}
     last = synthesis.Iterate(0, np.asarray(stack), nothing, 0.0)
     lines: list[dict[str, Any]] = []

@@ -159,11 +159,17 @@ class Result(NamedTuple):
 
 
 def minimize(
-    objective: Objective, x0: np.ndarray, max_iter: int = 500, maxcor: int = 10, scale: float = 255.0
+    objective: Objective,
+    x0: np.ndarray,
+    max_iter: int = 500,
+    maxcor: int = 10,
+    scale: float = 255.0,
+    maxfun: int = 15000,
 ) -> Result:
     """L-BFGS-B without bounds from `x0` [h, w, 3]; the vector is float64, `scale` times the image (255: pixel values).
 
-    The reference minimizes over pixel values; the scale changes the first step only.
+    The reference minimizes over pixel values; the scale changes the first step only. maxfun: evaluations at most, but
+    for those of the line search that reaches it.
     """
     losses, seconds, start = [], [], time.perf_counter()
 
@@ -173,7 +179,7 @@ def minimize(
         seconds.append(time.perf_counter() - start)
         return loss, gradient.astype(np.float64).ravel() / scale
 
-    options = {"maxiter": max_iter, "maxcor": maxcor}
+    options = {"maxiter": max_iter, "maxcor": maxcor, "maxfun": maxfun}
     vector = np.asarray(x0, np.float64).ravel() * scale
     found = scipy.optimize.minimize(evaluate, vector, method="L-BFGS-B", jac=True, tol=1e-9, options=options)
     return Result(found.x.reshape(x0.shape) / scale, losses, seconds, int(found.nit), str(found.message))

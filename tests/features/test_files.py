@@ -339,7 +339,7 @@ def test_a_short_file_fits_both_networks(tmp_path):
 
 
 def test_writing_into_a_missing_folder(tmp_path):
-    with pytest.raises(errors.EnvironmentFault, match="could not be written"):
+    with pytest.raises(errors.EnvironmentFault, match="cannot write"):
         files.write(tmp_path / "no" / "x.safetensors", {}, {})
 
 

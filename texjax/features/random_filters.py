@@ -26,9 +26,9 @@ def random(*, size: int = 11, channels: int = 128, seed: int = 0, padding: str =
     if padding not in PADDINGS:
         raise errors.unknown("padding", padding, PADDINGS)
     kernel = jax.random.normal(jax.random.key(seed), (size, size, 3, channels))
-    kernel = kernel - kernel.mean((0, 1, 2))
+    kernel = kernel - kernel.mean((0, 1, 2), keepdims=True)
     # Unit response to white pixel noise of variance one; images vary by less, hence features of order one tenth.
-    kernel = kernel / jnp.sqrt((kernel**2).sum((0, 1, 2)))
+    kernel = kernel / jnp.sqrt((kernel**2).sum((0, 1, 2), keepdims=True))
     layers = ("pixels", "conv1_1")
 
     def apply(weights: types.Weights, image: types.Image, layers: tuple[str, ...]) -> types.Features:

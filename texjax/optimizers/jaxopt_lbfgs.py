@@ -55,14 +55,14 @@ def lbfgs(
         free, after = solver.update(state.free, state.solver, state.scale, *args)
         # A failed search may still have gone downhill; what did not is taken back.
         worse = ~(after.value < state.solver.value)
-        counts = {key: getattr(after, key) for key in ("iter_num", "num_fun_eval", "num_grad_eval")}
+        counts = {key: getattr(after, key) for key in ("iter_num", "num_grad_eval")}
         kept = state.solver._replace(failed_linesearch=jnp.array(True), **counts)
         free, after = _select(worse, (state.free, kept), (free, after))
         after = _select(after.failed_linesearch, restart(after), after)
         if handling.project is not None:
             free = handling.project(free)
             (value, aux), grad = evaluate(free, state.scale, *args)
-            after = after._replace(value=value, aux=aux, grad=grad, num_fun_eval=after.num_fun_eval + 1)
+            after = after._replace(value=value, aux=aux, grad=grad, num_grad_eval=after.num_grad_eval + 1)
         return State(free, state.scale, after)
 
     def start(free: types.Images, *args: Any) -> Any:
@@ -92,7 +92,8 @@ def lbfgsb(
     def step(state: State, *args: Any) -> State:
         free, after = solver.update(state.free, state.solver, bounds(state.free), state.scale, *args)
         worse = ~(after.value < state.solver.value)
-        kept = state.solver._replace(failed_linesearch=jnp.array(True), iter_num=after.iter_num)
+        counts = {key: getattr(after, key) for key in ("iter_num", "num_grad_eval")}
+        kept = state.solver._replace(failed_linesearch=jnp.array(True), **counts)
         return State(*_select(worse, (state.free, state.scale, kept), (free, state.scale, after)))
 
     return types.Minimizer(_init(handling, start), step, _read(handling))
@@ -106,8 +107,9 @@ def _settings(evaluate: Callable[..., Any], history_size: int, max_linesearch: i
     better point, `step` keeps the state before it, with the true output.
     """
 
-    def blank(*args: Any) -> Any:
-        (value, aux), _ = jax.eval_shape(evaluate, *args)
+    # L-BFGS-B inserts its bounds after the first name of this signature.
+    def blank(free: types.Images, *args: Any) -> Any:
+        (value, aux), _ = jax.eval_shape(evaluate, free, *args)
         return jax.tree.map(lambda s: jnp.full(s.shape, jnp.nan, s.dtype), (value, aux))
 
     return dict(
@@ -126,7 +128,7 @@ def _one_loop(solver: Any) -> Any:
 
     jaxopt writes its first iteration out before the loop; the network is compiled for every place of its evaluation.
     """
-    search = solver.linesearch_solver
+    search = solver.run_ls.__self__
 
     def run(stepsize: Any, params: Any, *, fun_args: Any, fun_kwargs: Any, **start: Any) -> Any:
         given = dict(start, fun_args=fun_args, fun_kwargs=fun_kwargs)
@@ -158,8 +160,10 @@ def _init(handling: ranges.Range, start: Callable[..., Any]) -> Callable[..., St
 def _read(handling: ranges.Range) -> Callable[[State], tuple[types.Images, dict[str, Any]]]:
     def read(state: State) -> tuple[types.Images, dict[str, Any]]:
         images, solver = handling.image(state.free), state.solver
+        # jaxopt counts the blank auxiliary output of every line search as an evaluation.
+        evaluations = solver.num_grad_eval - solver.iter_num
         return images, scaling.metrics(
-            images, solver.aux, solver.grad, state.scale, solver.num_fun_eval, solver.failed_linesearch
+            images, solver.aux, solver.grad, state.scale, evaluations, solver.failed_linesearch
         )
 
     return read

@@ -1,0 +1,134 @@
+"""Gram losses against sums written out in NumPy."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from texjax import errors, losses
+
+C = 4
+# Per normalization the distance of two Grams of F'F / P (P pixels, C channels), from the sources of the systems:
+# subjective-functions sum_ij (G / C - T / C)^2, DeepTextures sum_ij (G - T)^2 / (4 C^2), and neural-style the mean
+# over the C x C entries of (G / C - T / C)^2.
+DISTANCES = {
+    "pixels": lambda g, t: np.sum((g - t) ** 2),
+    "pixels_channels": lambda g, t: np.sum((g / C - t / C) ** 2),
+    "gatys": lambda g, t: np.sum((g - t) ** 2) / (4 * C**2),
+    "neural_style": lambda g, t: np.mean((g / C - t / C) ** 2),
+}
+
+
+def maps(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Features [h, w, C]."""
+    return np.random.default_rng(seed).standard_normal((height, width, C)).astype(np.float32)
+
+
+def moments(features: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+    """sum_p m_p F_pi F_pj / sum_p m_p, in float64."""
+    mask = np.ones(features.shape[:2]) if mask is None else mask
+    features = features.astype(np.float64)
+    return np.einsum("hwi,hwj,hw->ij", features, features, mask) / mask.sum()
+
+
+def distance(loss, features: np.ndarray, sources: list[np.ndarray]) -> float:
+    """Of `features` to the target joined from `sources`."""
+    target = loss.join([loss.summarize(jnp.asarray(source), None) for source in sources])
+    return float(loss.distance(loss.measure(jnp.asarray(features), target, None), target))
+
+
+@pytest.mark.parametrize("mul", [1.0, 0.5, -2.0])
+@pytest.mark.parametrize("normalization", DISTANCES)
+def test_equals_the_formula(normalization: str, mul: float):
+    image, source = maps(6, 5), maps(4, 7, seed=1)
+    want = DISTANCES[normalization](moments(image), mul * moments(source))
+    got = distance(losses.gram(normalization=normalization, mul=mul), image, [source])
+    assert got == pytest.approx(want, rel=1e-5)
+
+
+def test_default_is_snelgrove():
+    image, source = maps(6, 5), maps(4, 7, seed=1)
+    want = DISTANCES["pixels_channels"](moments(image), moments(source))
+    assert distance(losses.gram(), image, [source]) == pytest.approx(want, rel=1e-5)
+
+
+def test_a_case_by_hand():
+    # Two pixels, two channels: F = [[1, 2], [3, 0]], so F'F = [[10, 2], [2, 4]], and over 2 pixels [[5, 1], [1, 2]].
+    features = jnp.array([[[1.0, 2.0], [3.0, 0.0]]])
+    loss = losses.gram(normalization="pixels")
+    np.testing.assert_array_equal(loss.summarize(features, None), [[5, 1], [1, 2]])
+    sums = loss.measure(features, None, None)
+    np.testing.assert_array_equal(sums["outer"], [[10, 2], [2, 4]])
+    assert sums["count"] == 2
+    assert loss.distance(sums, jnp.zeros((2, 2))) == 25 + 1 + 1 + 4
+
+
+def test_sources_join_by_the_mean_of_their_moments():
+    # Each source counts the same, whatever its size.
+    sources, image = [maps(4, 7, seed=1), maps(2, 3, seed=2), maps(9, 5, seed=3)], maps(6, 5)
+    want = DISTANCES["pixels_channels"](moments(image), np.mean([moments(source) for source in sources], 0))
+    assert distance(losses.gram(join="average"), image, sources) == pytest.approx(want, rel=1e-5)
+
+
+def test_mask_weighs_pixels():
+    image, mask = maps(6, 5), np.random.default_rng(5).random((6, 5)).astype(np.float32)
+    got = losses.gram().summarize(jnp.asarray(image), jnp.asarray(mask))
+    np.testing.assert_allclose(got, moments(image, mask), rtol=1e-5, atol=1e-6)
+
+
+def test_mask_of_ones_is_no_mask():
+    image, loss = jnp.asarray(maps(6, 5)), losses.gram()
+    whole, masked = loss.measure(image, None, None), loss.measure(image, None, jnp.ones((6, 5)))
+    assert whole["count"] == masked["count"] == 30
+    np.testing.assert_allclose(whole["outer"], masked["outer"], rtol=1e-6)
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 2**32 - 1), parts=st.integers(1, 5))
+def test_adds_over_any_partition(seed: int, parts: int):
+    # Each pixel belongs to one part; an empty part adds nothing.
+    image, loss = maps(6, 5, seed), losses.gram()
+    owner = np.random.default_rng(seed).integers(parts, size=(6, 5))
+    masks = [jnp.asarray(owner == part, jnp.float32) for part in range(parts)]
+    sums = [loss.measure(jnp.asarray(image), None, mask) for mask in masks]
+    total = jax.tree.map(lambda *x: np.sum(x, axis=0), *sums)
+    assert total["count"] == 30
+    np.testing.assert_allclose(total["outer"] / 30, moments(image), rtol=1e-4, atol=1e-5)
+
+
+@settings(max_examples=10)
+@given(row=st.integers(1, 5), column=st.integers(1, 4))
+def test_adds_over_tiles(row: int, column: int):
+    image, loss = maps(6, 5), losses.gram()
+    rows, columns = (slice(None, row), slice(row, None)), (slice(None, column), slice(column, None))
+    tiles = [loss.measure(jnp.asarray(image[r, c]), None, None) for r in rows for c in columns]
+    assert sum(float(tile["count"]) for tile in tiles) == 30
+    total = np.sum([tile["outer"] for tile in tiles], axis=0)
+    np.testing.assert_allclose(total / 30, moments(image), rtol=1e-4, atol=1e-5)
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_order_of_pixels_does_not_matter(seed: int):
+    image = maps(6, 5)
+    shuffled = np.random.default_rng(seed).permutation(image.reshape(-1, C)).reshape(5, 6, C)
+    got = losses.gram().summarize(jnp.asarray(shuffled), None)
+    np.testing.assert_allclose(got, moments(image), rtol=1e-4, atol=1e-6)
+
+
+def test_gradient_equals_the_formula():
+    # d/dF sum_ij (F'F / (P C) - T)^2 = 4 F (F'F / (P C) - T) / (P C).
+    image, source, loss = maps(6, 5), maps(4, 7, seed=1), losses.gram()
+    target = loss.summarize(jnp.asarray(source), None)
+    gradient = jax.grad(lambda x: loss.distance(loss.measure(x, target, None), target))(jnp.asarray(image))
+    want = 4 * image @ ((moments(image) - moments(source)) / C) / (30 * C)
+    np.testing.assert_allclose(gradient, want, rtol=1e-4, atol=1e-6)
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(errors.TexjaxError, match="did you mean 'gatys'"):
+        losses.gram(normalization="gattys")
+    with pytest.raises(errors.TexjaxError, match="did you mean 'average'"):
+        losses.gram(join="averag")

@@ -1,0 +1,149 @@
+"""L-BFGS against SciPy's on hard problems, and what happens where a line search must fail."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.optimize
+
+from texjax import optimizers, synthesis
+
+SHAPE = (1, 4, 4, 3)
+SEARCHING = ("lbfgs", "lbfgsb", "optax_lbfgs")
+MIX = np.linalg.qr(np.random.default_rng(0).standard_normal((48, 48)))[0]
+CURVATURE = np.logspace(0, 3, 48)
+WANTED = np.random.default_rng(1).uniform(0.3, 0.7, 48)
+
+
+def quadratic(x: Any, mix: Any) -> Any:
+    """Condition number 1000, its axes turned: |sqrt(D) Q (x - w)|^2."""
+    return (CURVATURE.astype(x.dtype) * (mix @ (x - WANTED.astype(x.dtype))) ** 2).sum()
+
+
+def rosenbrock(x: Any, mix: Any) -> Any:
+    """The chain sum_i 100 (y_{i+1} - y_i^2)^2 + (1 - y_i)^2 with its minimum, y = 1, at x = 0.5."""
+    y = 2 * x
+    return (100 * (y[1:] - y[:-1] ** 2) ** 2 + (1 - y[:-1]) ** 2).sum()
+
+
+def run(minimizer, images, steps: int, *args: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """(images [steps + 1, ...], metrics likewise), the start first."""
+
+    @jax.jit
+    def go(images: jax.Array, *args: Any) -> Any:
+        def body(state: Any, _: None) -> Any:
+            state = minimizer.step(state, *args)
+            return state, minimizer.read(state)
+
+        state = minimizer.init(images, *args)
+        rest = jax.lax.scan(body, state, None, steps)[1]
+        return jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), minimizer.read(state), rest)
+
+    return jax.device_get(go(jnp.asarray(images), *args))
+
+
+# Factors on SciPy's loss after as many iterations: jaxopt's L-BFGS-B is known to be slower.
+@pytest.mark.parametrize("problem", [quadratic, rosenbrock])
+@pytest.mark.parametrize(("name", "steps", "factor"), [("lbfgs", 60, 3), ("optax_lbfgs", 60, 3), ("lbfgsb", 60, 30)])
+def test_is_about_as_good_as_scipy(problem, name: str, steps: int, factor: float):
+    def objective(images: jax.Array, mix: jax.Array) -> Any:
+        value = problem(images.reshape(-1), mix)
+        return value, {"all": value}
+
+    start = np.full(SHAPE, 0.2, np.float32)
+    images, metrics = run(getattr(optimizers, name)(objective), start, steps, jnp.asarray(MIX, jnp.float32))
+    losses = [problem(image.astype(np.float64).reshape(-1), MIX) for image in images]
+    np.testing.assert_allclose(metrics["loss"], losses, rtol=1e-3, atol=1e-5 * losses[0])
+    options = {"maxiter": steps, "maxcor": 10, "ftol": 0, "gtol": 0}
+    start = start.reshape(-1).astype(np.float64)
+    best = scipy.optimize.minimize(lambda x: problem(x, MIX), start, method="L-BFGS-B", options=options, tol=0).fun
+    # float32 ends about seven digits below where it starts.
+    assert losses[-1] < factor * best + 1e-6 * losses[0]
+    assert metrics["loss"][-1] < 1e-2 * metrics["loss"][0]
+
+
+@jax.custom_vjp
+def lying(x: jax.Array, lie: jax.Array) -> jax.Array:
+    """sum_i (x - 0.5)^2, whose gradient points the wrong way where `lie` is 1."""
+    return ((x - 0.5) ** 2).sum()
+
+
+lying.defvjp(
+    lambda x, lie: (lying(x, lie), (x, lie)),
+    lambda saved, cotangent: (cotangent * 2 * (saved[0] - 0.5) * (1 - 2 * saved[1]), jnp.zeros_like(saved[1])),
+)
+
+
+def wrong(images: jax.Array, lie: jax.Array) -> Any:
+    value = lying(images, lie)
+    return value, {"all": value}
+
+
+START = np.random.default_rng(3).uniform(0.2, 0.8, SHAPE).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", SEARCHING)
+def test_a_failed_line_search_is_counted_and_taken_back(name: str):
+    minimizer = getattr(optimizers, name)(wrong, range="none")
+    images, metrics = run(minimizer, START, 4, jnp.float32(1))
+    assert not metrics["failed"][0]
+    assert metrics["failed"][1:].all()
+    losses = ((images.astype(np.float64) - 0.5) ** 2).sum((1, 2, 3, 4))
+    assert losses.max() <= losses[0] * (1 + 1e-6)
+    np.testing.assert_allclose(metrics["loss"], losses, rtol=1e-5)
+    assert np.isfinite(metrics["gradient"]).all()
+    assert (np.diff(metrics["evaluations"]) > 0).all()
+
+
+@pytest.mark.parametrize("name", SEARCHING)
+def test_recovers_when_the_gradient_is_right_again(name: str):
+    minimizer = getattr(optimizers, name)(wrong, range="none")
+    step = jax.jit(minimizer.step)
+    state = jax.jit(minimizer.init)(jnp.asarray(START), jnp.float32(0))
+    state = step(step(step(state, jnp.float32(0)), jnp.float32(1)), jnp.float32(1))
+    for _ in range(12):
+        state = step(state, jnp.float32(0))
+    np.testing.assert_allclose(minimizer.read(state)[0], 0.5, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", SEARCHING)
+def test_iterate_stops_after_patience_failures(name: str):
+    minimizer = getattr(optimizers, name)(wrong, range="none")
+    steps = synthesis.iterate(
+        synthesis.program(minimizer, 3),
+        minimizer,
+        jnp.asarray(START)[None],
+        (jnp.float32(1),),
+        max_iter=60,
+        save_every=3,
+        patience=5,
+    )
+    assert [iterate.step for iterate in steps] == [0, 3, 6]
+
+
+def barrier(images: jax.Array, wanted: jax.Array) -> Any:
+    """NaN at and below 0.1, hence in the direction the start goes: sum_i (x - w)^2 - log(x - 0.1) / 1000."""
+    value = ((images - wanted) ** 2 - jnp.log(images - 0.1) / 1000).sum()
+    return value, {"all": value}
+
+
+@pytest.mark.parametrize("name", SEARCHING)
+def test_finds_its_way_along_a_region_without_values(name: str):
+    minimizer = getattr(optimizers, name)(barrier, range="none")
+    images, metrics = run(minimizer, np.full(SHAPE, 0.5, np.float32), 40, jnp.full(SHAPE, 0.1))
+    assert np.isfinite(metrics["loss"]).all()
+    assert images.min() > 0.1
+    assert metrics["loss"].max() == metrics["loss"][0]
+    # The minimum: 2 (x - 0.1) = 1 / (1000 (x - 0.1)).
+    np.testing.assert_allclose(images[-1], 0.1 + np.sqrt(1 / 2000), atol=2e-3)
+
+
+def test_adam_takes_the_first_step_of_its_paper():
+    # With the bias corrections the first step is the learning rate, against the gradient's sign.
+    minimizer = optimizers.adam(wrong, learning_rate=0.03, range="none")
+    images, metrics = run(minimizer, START, 1, jnp.float32(0))
+    np.testing.assert_allclose(images[1], START - 0.03 * np.sign(START - 0.5), atol=1e-6)
+    assert not metrics["failed"].any()
+    assert metrics["evaluations"].tolist() == [1, 2]
