@@ -36,8 +36,9 @@ help:
 setup: $(READY)
 
 demo: $(READY)
+	rm -rf demo
 	$(BIN)/python experiments/exemplars.py demo
-	$(BIN)/texjax synthesize demo/pebbles.png --run-dir demo/result --overwrite
+	$(BIN)/texjax synthesize demo/bark.png --run-dir demo/result --output-width 256 --max-iter 150
 
 test: $(READY)
 	$(BIN)/python -m pytest $(ARGS)

@@ -127,8 +127,7 @@ IMAGE = np.random.default_rng(0).random((21, 18, 3)).astype(np.float32)
 
 def test_features_are_as_large_as_the_grid_says(extractor: types.Extractor):
     out = jax.jit(extractor.apply, static_argnums=2)(extractor.weights, IMAGE, extractor.layers)
-    assert tuple(out) == extractor.layers
-    assert len(out) > 1
+    assert set(out) == set(extractor.layers) > {"pixels"}
     for layer, found in out.items():
         size = extractor.grid(layer).size
         assert found.shape[:2] == (size(21), size(18)), layer
@@ -147,8 +146,10 @@ def test_one_output_sees_what_the_grid_says(extractor: types.Extractor):
 def test_extractor_maps_and_has_the_slope_of_its_value(extractor: types.Extractor):
     layer = extractor.layers[-1]
 
+    @jax.jit
     def value(x: jax.Array) -> jax.Array:
-        return (extractor.apply(extractor.weights, x, (layer,))[layer] ** 2).sum()
+        weights = jax.tree.map(lambda w: w.astype(x.dtype), extractor.weights)
+        return (extractor.apply(weights, x, (layer,))[layer] ** 2).sum()
 
     stack = jnp.stack([IMAGE, IMAGE[::-1], 1 - IMAGE])
     np.testing.assert_allclose(jax.vmap(value)(stack), [float(value(x)) for x in stack], rtol=1e-4)
@@ -189,7 +190,7 @@ def true_loss(images: np.ndarray) -> float:
 @pytest.mark.parametrize("name", MINIMIZERS)
 def test_minimizer_steps_downhill_in_one_program(name: str):
     minimizer = getattr(optimizers, name)(quadratic)
-    step, start = jax.jit(minimizer.step), jnp.full(WANTED.shape, 0.5)
+    step, start = jax.jit(minimizer.step), jnp.asarray(np.full(WANTED.shape, 0.5, np.float32))
     state = jax.jit(minimizer.init)(start, WANTED)
     kinds = jax.tree.map(lambda x: (x.shape, x.dtype, x.weak_type), state)
     images, metrics = minimizer.read(state)
@@ -211,7 +212,10 @@ def test_minimizer_steps_downhill_in_one_program(name: str):
     assert float(metrics["loss"]) < 0.01 * first
 
 
-@pytest.mark.parametrize("name", MINIMIZERS)
+SLOW = {"lbfgsb"}  # to compile
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in MINIMIZERS])
 def test_minimizer_works_mapped(name: str):
     """Two problems at once and in turn end where each would alone; args are shared."""
     minimizer = getattr(optimizers, name)(quadratic)

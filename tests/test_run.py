@@ -265,7 +265,7 @@ def test_a_fresh_directory_each(pictures, tmp_path, monkeypatch, capsys):
     assert "x.Lpixels,conv1_1.o2.48x48.0/image.png\n" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("mode", ["map", "vmap"])
+@pytest.mark.parametrize("mode", ["map", pytest.param("vmap", marks=pytest.mark.slow)])
 def test_an_output_is_the_same_in_any_company(mode, tiny, pictures, tmp_path):
     """Three outputs at once: all differ, and the first is that of a run alone, but for rounding."""
     got = call(tmp_path / "three", pictures["a"], *TINY, "-c", 3, f"--config.batch_mode={mode}")

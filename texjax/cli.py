@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ml_collections import ConfigDict
-
 from texjax import config as configs
 from texjax import errors, weights
 
@@ -141,23 +139,15 @@ def resolve(args: argparse.Namespace, overrides: Sequence[str]) -> configs.Confi
         raise errors.unknown("join mode", args.join_mode, JOIN_MODES)
     if args.join_mode not in (None, "average"):
         raise errors.TexjaxError(f"--join-mode {args.join_mode}: this join is not available yet; use average.")
-    config = configs.load(args.config, [*_flag_overrides(args), *overrides])
-    width, height = args.output_width, args.output_height
-    if not any(word.startswith("--config.size") for word in overrides) and (width is not None or height is not None):
-        width = config.size[0] if width is None else width
-        config.size = (width, width if height is None else height)
-    for flag, key in {"mul": "mul", "join_mode": "join"}.items():
-        _set_terms(config, flag, getattr(args, flag), key)
-    if args.layers is not None:
-        _set_terms(config, "layers", ConfigDict({layer: 1.0 for layer in _layers(args.layers)}), "layers")
-    if args.padding_mode is not None and "padding" in config.features:
-        config.features.padding = args.padding_mode
-        config.pyramid.padding = "reflect" if args.padding_mode == "same" else args.padding_mode
-    return config
+    flags = _flag_overrides(args, configs.load(args.config))
+    # A tuple given twice would be joined and not replaced.
+    overridden = {word.partition("=")[0] for word in overrides}
+    flags = [word for word in flags if word.partition("=")[0] not in overridden]
+    return configs.load(args.config, [*flags, *overrides])
 
 
-def _flag_overrides(args: argparse.Namespace) -> list[str]:
-    """The flags that set one key, as overrides."""
+def _flag_overrides(args: argparse.Namespace, base: configs.Config) -> list[str]:
+    """The flags as overrides of the config's keys."""
     keys = {
         "random_seed": "seed",
         "octaves": "octaves",
@@ -168,22 +158,33 @@ def _flag_overrides(args: argparse.Namespace) -> list[str]:
         "count": "count",
         "tol": "tol",
         "data_dir": "features.weights",
+        "padding_mode": "features.padding",
     }
-    return [f"--config.{key}={value}" for flag, key in keys.items() if (value := getattr(args, flag)) is not None]
+    given = {key: getattr(args, flag) for flag, key in keys.items() if getattr(args, flag) is not None}
+    if args.data_dir is not None and "weights" not in base.features:
+        raise errors.TexjaxError(f"--data-dir: features '{base.features.name}' read no weights; leave the flag out.")
+    if args.padding_mode is not None:
+        given["pyramid.padding"] = "reflect" if args.padding_mode == "same" else args.padding_mode
+    width, height = args.output_width, args.output_height
+    if width is not None or height is not None:
+        width = base.size[0] if width is None else width
+        given["size"] = (width, width if height is None else height)
+    for flag, key in {"mul": "mul", "join_mode": "join", "layers": "layers"}.items():
+        value = getattr(args, flag)
+        if value is not None:
+            value = dict.fromkeys(_layers(value), 1.0) if flag == "layers" else value
+            given |= {f"terms.{name}.{key}": value for name in _gram_terms(base, flag)}
+    return [f"--config.{key}={value}" for key, value in given.items()]
 
 
-def _set_terms(config: configs.Config, flag: str, value: Any, key: str) -> None:
-    """Set `key` of the Gram terms."""
-    if value is None:
-        return
-    terms = [term for term in config.terms.values() if term.name == "gram"]
-    if not terms:
+def _gram_terms(config: configs.Config, flag: str) -> list[str]:
+    """The names of the Gram terms, which some flags set."""
+    names = [name for name, term in config.terms.items() if term.name == "gram"]
+    if not names:
         raise errors.TexjaxError(
             f"--{flag.replace('_', '-')} sets Gram terms, and this config has none; use --config.terms."
         )
-    for term in terms:
-        with term.unlocked():
-            term[key] = value
+    return names
 
 
 def _layers(words: Sequence[str]) -> list[str]:

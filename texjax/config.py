@@ -8,6 +8,7 @@ import ast
 import contextlib
 import inspect
 import io
+import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -95,7 +96,9 @@ def load(spec: str, overrides: Sequence[str] = ()) -> Config:
     words, first = _joined(overrides), f"--config={path}{':' + arg if arg else ''}"
     known = _keys(_parse(name, [first]))
     for word in words:
-        key = word.partition("=")[0].removeprefix("--config.")
+        key, equals, _ = word.removeprefix("--config.").partition("=")
+        if not equals:
+            raise errors.TexjaxError(f"{word} has no value; give {word}=VALUE.")
         group, _, last = key.rpartition(".")
         if group.endswith(".layers") and group in known and key not in known:
             raise errors.TexjaxError(
@@ -161,7 +164,9 @@ def check(config: Config) -> None:
         kind = int | float if key in ("tol", "source.scale") else int
         if isinstance(got, bool) or not isinstance(got, kind) or not low <= got < 2**31:
             what = "whole number" if kind is int else "number"
-            raise errors.TexjaxError(f"{key} is {got}; give a {what} from {low} up.")
+            raise errors.TexjaxError(f"{key} is {got}; give a {what} from {low} to {2**31 - 1}.")
+    for name, term in config.terms.items():
+        _check_term(f"terms.{name}", term)
     color = config.source.background
     if len(color) != 3 or not all(isinstance(c, int | float) and 0 <= c <= 1 for c in color):
         raise errors.TexjaxError(
@@ -174,6 +179,17 @@ def check(config: Config) -> None:
             f"output.bits is {config.output.bits}, and {config.output.format} files have "
             f"{' or '.join(map(str, FORMATS[config.output.format]))}; use one of these, or another output.format."
         )
+
+
+def _check_term(name: str, term: Config) -> None:
+    """Raises TexjaxError where a weight is no finite number."""
+    weights = {"weight": term.weight, **{f"layers.{layer}": w for layer, w in term.layers.items()}}
+    weights |= {f"octave_weights[{i}]": w for i, w in enumerate(term.octave_weights)}
+    if "mul" in term:
+        weights["mul"] = term.mul
+    for key, got in weights.items():
+        if isinstance(got, bool) or not isinstance(got, int | float) or not math.isfinite(got):
+            raise errors.TexjaxError(f"{name}.{key} is {got!r}; give a finite number.")
 
 
 def freeze(config: Config, *, without: Sequence[str] = ()) -> Config:
@@ -194,7 +210,10 @@ def build(package: ModuleType, spec: Config, *args: Any) -> Any:
     known = {p.name: p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY}
     for key in settings:
         if key not in known:
-            raise errors.unknown(f"setting of {kind}.{spec['name']}", key, known)
+            raise errors.TexjaxError(
+                f"{kind}.{spec['name']} has no setting '{key}' (it has {', '.join(known) or 'none'}); "
+                f"give the mapping as a whole, such as \"{{'name': '{spec['name']}'}}\"."
+            )
     missing = [key for key, p in known.items() if p.default is p.empty and key not in settings]
     if missing:
         raise errors.TexjaxError(f"{kind}.{spec['name']} has no setting {missing[0]}; give it beside the name.")

@@ -131,7 +131,7 @@ def check_size(
         return
     smallest = next(n for n in range(1, 1 << 20) if fits(n, octaves))
     possible = max((o for o in range(1, octaves) if fits(side, o)), default=0)
-    remedy = f"use at most {possible} octaves" if possible else "no number of octaves fits"
+    remedy = f"use at most {possible} octave{'s' * (possible > 1)}" if possible else "no number of octaves fits"
     raise errors.TexjaxError(
         f"{what} is {size[0]} x {size[1]} px, but {octaves} octaves down to layer {_deepest(grids)} need at least "
         f"{smallest} px on each side: {remedy}, or a picture of {smallest} px or more."

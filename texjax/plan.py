@@ -23,6 +23,7 @@ def plan(config: configs.Config, paths: Sequence[Path]) -> list[tuple[str, str]]
     sources = run.load(config, paths)
     made = run.parts(config)
     run.check_sizes(config, made, sources, paths)
+    jax.eval_shape(lambda: run.start(config, [jnp.asarray(source) for source in sources]))  # raises for a wrong init
     width, height = config.size
     arrays = jax.tree.leaves(made.extractor.weights)
     compiled = _compile(config, made, sources[0])

@@ -30,8 +30,8 @@ def size(n: int, padding: str) -> int:
     """The side of the next octave for an image side of `n` pixels; 0 where `n` is too small for one."""
     if padding == "valid":
         return max(0, (n - 5) // 2 + 1)
-    # Reflection by two pixels needs three.
-    return (n + 1) // 2 if n >= (3 if padding == "reflect" else 1) else 0
+    # Reflection by two pixels needs three, and fewer are no picture to halve.
+    return (n + 1) // 2 if n >= 3 else 0
 
 
 def sizes(n: int, octaves: int, padding: str) -> list[int]:

@@ -12,7 +12,9 @@ import importlib.metadata
 import io
 import json
 import platform
+import shlex
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,8 @@ COLUMNS = ("loss", "gradient", "evaluations", "failed", "low", "high")
 
 def name(prefix: str, layers: Sequence[str], config: configs.Config) -> str:
     """A run directory's name as subjective-functions forms it: prefix.Llayers.ooctaves[.w][.c][.m][.j].WIDTHxHEIGHT."""
+    if not prefix or "/" in prefix or prefix.startswith("."):
+        raise errors.TexjaxError(f"--output-prefix is '{prefix}'; give a name without slash that starts with no dot.")
     parts = [prefix, f"L{','.join(layers)}", f"o{config.octaves}"]
     if config.source.scale:
         parts.append(f"w{config.source.scale:.2}")
@@ -75,6 +79,27 @@ def _unwritable(path: Path, error: OSError) -> errors.EnvironmentFault:
     return errors.EnvironmentFault(f"cannot make the directory {path} ({error.strerror}); choose another place.")
 
 
+def begin(directory: Path, about: dict[str, Any], paths: Sequence[Path]) -> dict[str, Any]:
+    """Write config.json and run.json of a run that starts now; return what run.json holds. about: as embedded."""
+    record = {key: value for key, value in about.items() if key != "config"} | {
+        "command": shlex.join(sys.argv),
+        "source_paths": [str(path) for path in paths],
+        "seed": about["config"]["seed"],
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "status": "running",
+        **environment(),
+    }
+    write_json(directory / "config.json", about["config"])
+    write_json(directory / "run.json", record)
+    return record
+
+
+def end(directory: Path, record: dict[str, Any], status: str, steps: int, seconds: float) -> None:
+    """Write run.json of a run that has ended."""
+    about = {"status": status, "steps": steps, "seconds": round(seconds, 3), "peak_bytes": peak_memory()}
+    write_json(directory / "run.json", {**record, **about})
+
+
 def environment() -> dict[str, Any]:
     """Versions and devices, for run.json."""
     versions = {package: importlib.metadata.version(package) for package in PACKAGES}
@@ -111,8 +136,8 @@ def rows(before: list[dict[str, Any]], step: int, metrics: dict[str, Any], secon
     for i in range(steps):
         row = {key: _plain(metrics[key][i]) for key in COLUMNS}
         row["terms"] = {term: _plain(values[i]) for term, values in metrics["terms"].items()}
-        time = round(begin + seconds * (i + 1) / steps, 4)
-        out.append({"step": step - steps + 1 + i, "seconds": time, **row})
+        so_far = round(begin + seconds * (i + 1) / steps, 4)
+        out.append({"step": step - steps + 1 + i, "seconds": so_far, **row})
     return out
 
 
@@ -150,7 +175,9 @@ def write_curve(directory: Path, lines: list[dict[str, Any]]) -> None:
     from matplotlib.figure import Figure  # slow to import, and needed once at the end
 
     figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.add_subplot(xlabel="step", ylabel="loss", yscale="log")
+    # A loss of zero has no logarithm.
+    scale = "log" if np.min([line["loss"] for line in lines]) > 0 else "linear"
+    axes = figure.add_subplot(xlabel="step", ylabel="loss", yscale=scale)
     steps = [line["step"] for line in lines]
     axes.plot(steps, [line["loss"] for line in lines], label="loss")
     if len(lines[0]["terms"]) > 1:

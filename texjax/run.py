@@ -1,9 +1,8 @@
 """One run: config -> objects -> loop -> files. Below this module nothing sees a config."""
 
+import contextlib
 import functools
 import hashlib
-import shlex
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -135,30 +134,25 @@ def synthesize(
         "sources": [{"name": p.name, "sha256": digest(a)} for p, a in zip(paths, arrays, strict=True)],
         "weights_sha256": digest(*jax.tree.leaves(made.extractor.weights)),
     }
-    record = {key: value for key, value in about.items() if key != "config"} | {
-        "command": shlex.join(sys.argv),
-        "source_paths": [str(path) for path in paths],
-        "seed": config.seed,
-        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        **records.environment(),
-    }
     sources = [jnp.asarray(array) for array in arrays]
     # Waited for, as an allocation that fails is told only then.
     stack = jax.block_until_ready(start(config, sources))
     where = directory(made)
-    records.write_json(where / "config.json", about["config"])
-    records.write_json(where / "run.json", {**record, "status": "running"})
-    begin = time.perf_counter()
-    status, last = _optimize(config, made, sources, stack, where, watch)
-    paths = records.write_results(where, last.images[:, 0], config.output, about)
-    end = {"status": status, "steps": last.step, "seconds": round(time.perf_counter() - begin, 3)}
-    records.write_json(where / "run.json", {**record, **end, "peak_bytes": records.peak_memory()})
+    record, begin = records.begin(where, about, paths), time.perf_counter()
+    try:
+        status, last = _optimize(config, made, sources, stack, where, watch)
+        results = records.write_results(where, last.images[:, 0], config.output, about)
+    except BaseException:
+        with contextlib.suppress(errors.EnvironmentFault):
+            records.end(where, record, "failed", 0, time.perf_counter() - begin)
+        raise
+    records.end(where, record, status, last.step, time.perf_counter() - begin)
     if status == "failed":
         raise errors.TexjaxError(
             f"the loss is no number after step {last.step}, the picture before it is kept in {where}; "
             f"use smaller term weights, range 'penalty' or precision 'float32'."
         )
-    return Result(status, last.step, float(last.metrics["loss"][-1].mean()), paths)
+    return Result(status, last.step, float(last.metrics["loss"][-1].mean()), results)
 
 
 def _optimize(

@@ -39,8 +39,8 @@ def main():
     begin = time.perf_counter()
     rest = (made.extractor.weights, run.targets(made, [jnp.asarray(source)]))
     every = settings.save_every
-    for last in synthesis.iterate(made.advance, made.minimizer, start, rest, max_iter=args.steps, save_every=every):
-        pass
+    iterates = synthesis.iterate(made.advance, made.minimizer, start, rest, max_iter=args.steps, save_every=every)
+    last = list(iterates)[-1]
     ours, seconds = np.clip(last.images[0, 0], 0, 1), time.perf_counter() - begin
     evaluations = int(last.metrics["evaluations"][-1, 0])
 

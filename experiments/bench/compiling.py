@@ -62,9 +62,8 @@ def main():
     for _ in range(args.repeats):
         with tempfile.TemporaryDirectory() as cache:
             found.append([child(settings, cache), child(settings, cache)])
-    print(
-        f"{args.size} px, {args.octaves} octaves, {args.padding}\n\n| run | before the loop, s | backend, s |\n|---|---|---|"
-    )
+    print(f"{args.size} px, {args.octaves} octaves, {args.padding}\n")
+    print("| run | before the loop, s | backend, s |\n|---|---|---|")
     for which, label in enumerate(("first", "second")):
         total, backend = (statistics.median(runs[which][i] for runs in found) for i in (0, 1))
         print(f"| {label} | {total:.2f} | {backend:.2f} |")

@@ -45,9 +45,20 @@ def run(minimizer, images, steps: int, *args: Any) -> tuple[np.ndarray, dict[str
 
 
 # Factors on SciPy's loss after as many iterations: jaxopt's L-BFGS-B is known to be slower.
-@pytest.mark.parametrize("problem", [quadratic, rosenbrock])
-@pytest.mark.parametrize(("name", "steps", "factor"), [("lbfgs", 60, 3), ("optax_lbfgs", 60, 3), ("lbfgsb", 60, 30)])
-def test_is_about_as_good_as_scipy(problem, name: str, steps: int, factor: float):
+@pytest.mark.parametrize(
+    ("name", "problem", "factor"),
+    [
+        ("lbfgs", quadratic, 3),
+        ("lbfgs", rosenbrock, 3),
+        ("optax_lbfgs", quadratic, 3),
+        pytest.param("optax_lbfgs", rosenbrock, 3, marks=pytest.mark.slow),
+        pytest.param("lbfgsb", quadratic, 30, marks=pytest.mark.slow),
+        pytest.param("lbfgsb", rosenbrock, 30, marks=pytest.mark.slow),
+    ],
+)
+def test_is_about_as_good_as_scipy(name: str, problem, factor: float):
+    steps = 60
+
     def objective(images: jax.Array, mix: jax.Array) -> Any:
         value = problem(images.reshape(-1), mix)
         return value, {"all": value}
@@ -61,7 +72,7 @@ def test_is_about_as_good_as_scipy(problem, name: str, steps: int, factor: float
     best = scipy.optimize.minimize(lambda x: problem(x, MIX), start, method="L-BFGS-B", options=options, tol=0).fun
     # float32 ends about seven digits below where it starts.
     assert losses[-1] < factor * best + 1e-6 * losses[0]
-    assert metrics["loss"][-1] < 1e-2 * metrics["loss"][0]
+    assert losses[-1] < 0.2 * losses[0]
 
 
 @jax.custom_vjp
@@ -85,42 +96,40 @@ START = np.random.default_rng(3).uniform(0.2, 0.8, SHAPE).astype(np.float32)
 
 
 @pytest.mark.parametrize("name", SEARCHING)
-def test_a_failed_line_search_is_counted_and_taken_back(name: str):
+def test_a_failed_line_search_is_counted_and_taken_back_and_got_over(name: str):
     minimizer = getattr(optimizers, name)(wrong, range="none")
-    images, metrics = run(minimizer, START, 4, jnp.float32(1))
-    assert not metrics["failed"][0]
-    assert metrics["failed"][1:].all()
+    lies = np.array([0] * 2 + [1] * 3 + [0] * 12, np.float32)
+
+    @jax.jit
+    def go(images: jax.Array) -> Any:
+        def body(state: Any, lie: jax.Array) -> Any:
+            state = minimizer.step(state, lie)
+            return state, minimizer.read(state)
+
+        return jax.lax.scan(body, minimizer.init(images, lies[0]), lies)[1]
+
+    images, metrics = jax.device_get(go(jnp.asarray(START)))
     losses = ((images.astype(np.float64) - 0.5) ** 2).sum((1, 2, 3, 4))
-    assert losses.max() <= losses[0] * (1 + 1e-6)
-    np.testing.assert_allclose(metrics["loss"], losses, rtol=1e-5)
+    np.testing.assert_allclose(metrics["loss"], losses, rtol=1e-4, atol=1e-9)
     assert np.isfinite(metrics["gradient"]).all()
     assert (np.diff(metrics["evaluations"]) > 0).all()
+    # The last right gradient still serves the first step of the lie.
+    assert metrics["failed"][3:5].all()
+    assert (losses[2:5] <= losses[1] * (1 + 1e-6)).all()
+    np.testing.assert_allclose(images[-1], 0.5, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", SEARCHING)
-def test_recovers_when_the_gradient_is_right_again(name: str):
-    minimizer = getattr(optimizers, name)(wrong, range="none")
-    step = jax.jit(minimizer.step)
-    state = jax.jit(minimizer.init)(jnp.asarray(START), jnp.float32(0))
-    state = step(step(step(state, jnp.float32(0)), jnp.float32(1)), jnp.float32(1))
-    for _ in range(12):
-        state = step(state, jnp.float32(0))
-    np.testing.assert_allclose(minimizer.read(state)[0], 0.5, atol=1e-3)
-
-
-@pytest.mark.parametrize("name", SEARCHING)
+@pytest.mark.parametrize("name", ["lbfgs", "optax_lbfgs"])
 def test_iterate_stops_after_patience_failures(name: str):
     minimizer = getattr(optimizers, name)(wrong, range="none")
-    steps = synthesis.iterate(
-        synthesis.program(minimizer, 3),
-        minimizer,
-        jnp.asarray(START)[None],
-        (jnp.float32(1),),
-        max_iter=60,
-        save_every=3,
-        patience=5,
-    )
-    assert [iterate.step for iterate in steps] == [0, 3, 6]
+    advance = synthesis.program(minimizer, 3)
+    args = (jnp.asarray(START)[None], (jnp.float32(1),))
+    steps = synthesis.iterate(advance, minimizer, *args, max_iter=60, save_every=3, patience=5)
+    found = list(steps)
+    assert [iterate.step for iterate in found] == [0, 3, 6]
+    assert not found[0].metrics["failed"].any()
+    assert all(iterate.metrics["failed"].all() for iterate in found[1:])
+    assert ((found[-1].images - 0.5) ** 2).sum() <= ((START - 0.5) ** 2).sum() * (1 + 1e-6)
 
 
 def barrier(images: jax.Array, wanted: jax.Array) -> Any:

@@ -70,7 +70,7 @@ def test_images_stay_where_they_should(name: str, handling: str):
         # makes the root mean square of the first gradient, 2 s c (0.4 - w), 0.45.
         curvature = np.linspace(1, 10, 48).reshape(WANTED.shape)
         s = 0.45 / np.sqrt(np.mean((2 * curvature * (0.4 - WANTED)) ** 2))
-        want = np.where(WANTED == nearest, WANTED, (2 * s * curvature * WANTED + nearest) / (2 * s * curvature + 1))
+        want = np.where(nearest == WANTED, WANTED, (2 * s * curvature * WANTED + nearest) / (2 * s * curvature + 1))
         np.testing.assert_allclose(last, want, atol=0.02)
         assert np.abs(last - np.clip(last, 0, 1)).max() < 0.75  # 1 with "none"
 

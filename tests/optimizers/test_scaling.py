@@ -20,7 +20,7 @@ FACTORS = (1e-8, 1.0, 1e8)
 
 
 def objective(images: jax.Array, wanted: jax.Array, factor: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """factor sum_i (d_i^2 + d_i^4) with d = x - wanted."""
+    """Factor sum_i (d_i^2 + d_i^4) with d = x - wanted."""
     square, fourth = (factor * ((images - wanted) ** power).sum() for power in (2, 4))
     return square + fourth, {"square": square, "fourth": fourth}
 

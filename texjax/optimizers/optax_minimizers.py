@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import optax
+from jax import lax
 
 from texjax import types
 from texjax.optimizers import ranges, scaling
@@ -27,6 +29,7 @@ def optax_lbfgs(
 ) -> types.Minimizer:
     """L-BFGS of optax with its zoom line search; settings as of `lbfgs`."""
     handling = ranges.get(range, ("none", "clip", "sigmoid", "penalty"), "optax_lbfgs")
+    ranges.check_numbers(history_size=history_size, max_linesearch=max_linesearch)
     search = optax.scale_by_zoom_linesearch(max_linesearch_steps=max_linesearch, initial_guess_strategy="one")
     solver: Any = optax.lbfgs(memory_size=history_size, linesearch=search)
 
@@ -34,12 +37,14 @@ def optax_lbfgs(
         def value(free: types.Images) -> types.Scalar:
             return evaluate(free, state.scale, *args)[0][0]
 
+        before = value(state.free)
         updates, after = solver.update(
-            state.gradient, state.solver, state.free, value=value(state.free), grad=state.gradient, value_fn=value
+            state.gradient, state.solver, state.free, value=before, grad=state.gradient, value_fn=value
         )
-        info = after[-1].info
-        failed = ~jnp.isfinite(info.decrease_error) | (info.decrease_error > 0)
-        return updates, after, info.num_linesearch_steps, failed
+        search = after[-1]
+        # A search that gives up at a step of almost nothing says that it decreased enough.
+        failed = ~(search.info.decrease_error <= 0) | ~(search.value < before)
+        return updates, after, search.info.num_linesearch_steps, failed
 
     return _minimizer(objective, handling, solver, update)
 
@@ -72,8 +77,10 @@ def _minimizer(
         free = handling.free(images)
         (_, loss), gradient = evaluate(free, jnp.ones((), free.dtype), *args)
         scale = scaling.first_scale(gradient)
+        # Strongly typed, so that the state after a step has the types of this one.
+        start = jax.tree.map(lambda x: lax.convert_element_type(x, jnp.asarray(x).dtype), solver.init(free))
         # The penalty is zero here, so that scaling the gradient is as good as evaluating it again.
-        return State(free, scale, solver.init(free), loss, scale * gradient, jnp.array(1, jnp.int32), jnp.array(False))
+        return State(free, scale, start, loss, scale * gradient, jnp.array(1, jnp.int32), jnp.array(False))
 
     def step(state: State, *args: Any) -> State:
         updates, after, evaluations, failed = update(evaluate, state, *args)

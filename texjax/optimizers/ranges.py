@@ -52,6 +52,13 @@ RANGES = {
 }
 
 
+def check_numbers(**settings: int) -> None:
+    """Raises TexjaxError for a setting that is no whole number from 1 up."""
+    for name, got in settings.items():
+        if isinstance(got, bool) or not isinstance(got, int) or got < 1:
+            raise errors.TexjaxError(f"optimizer.{name} is {got}; give a whole number from 1 up.")
+
+
 def get(name: str, possible: tuple[str, ...], optimizer: str) -> Range:
     """The range handling called `name`; raises TexjaxError where it is unknown or the optimizer cannot do it."""
     if name not in RANGES:

@@ -1,0 +1,215 @@
+"""Configs: names and paths, overrides and what is said of wrong ones, and building from them."""
+
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ml_collections import ConfigDict
+
+from texjax import config as configs
+from texjax import errors
+
+OWN = '''
+from ml_collections import ConfigDict
+from texjax.config import defaults, parse_arg
+
+def get_config(arg=None):
+    arg = parse_arg(arg, tiny=False, width=32, rate=0.5, kind="a")
+    config = defaults()
+    config.size = (arg.width, 16)
+    config.terms = ConfigDict(dict(gram=dict(name="gram", weight=1.0, layers=dict(pixels=1.0, conv1_1=0.5))))
+    config.kind = arg.kind
+    config.shift = 0
+    if arg.tiny:
+        config.max_iter = 6
+    return config
+'''
+
+
+@pytest.fixture
+def own(tmp_path) -> str:
+    """The path of a config file."""
+    path = tmp_path / "own.py"
+    path.write_text(OWN)
+    return str(path)
+
+
+def test_by_path_with_arguments(own: str):
+    plain, other = configs.load(own), configs.load(f"{own}:tiny,width=64,kind=b")
+    assert (plain.size, plain.max_iter, plain.kind) == ((32, 16), 500, "a")
+    assert (other.size, other.max_iter, other.kind) == ((64, 16), 6, "b")
+
+
+def test_by_name():
+    assert "snelgrove" in configs.names()
+    # The constants of subjective-functions.
+    config = configs.load("snelgrove")
+    assert config.octaves == 4
+    assert config.max_iter == 500
+    assert config.terms.gram.layers.to_dict() == {"pool1": 1.0, "conv3_2": 1.0}
+    assert config.optimizer.history_size == 10
+
+
+def test_overrides(own: str):
+    words = ["--config.octaves=3", "--config.size=(40, 30)", "--config.terms.gram.layers.pixels=0.25"]
+    words += ["--config.tol", "0.5", "--config.shift", "-3", "--config.optimizer.name=adam"]
+    config = configs.load(own, words)
+    assert (config.octaves, config.size, config.tol, config.shift) == (3, (40, 30), 0.5, -3)
+    assert config.terms.gram.layers.to_dict() == {"pixels": 0.25, "conv1_1": 0.5}
+    assert config.optimizer.name == "adam"
+    untouched = configs.load(own)
+    assert (untouched.octaves, untouched.shift) == (4, 0)
+
+
+def test_a_mapping_is_replaced_as_a_whole(own: str):
+    config = configs.load(own, ["--config.terms.gram.layers={'conv3_2': 2.0}"])
+    assert dict(config.terms.gram.layers) == {"conv3_2": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--config.octave=3"], "unknown config key 'octave'; did you mean 'octaves'"),
+        (["--config.terms.gram.wieght=3"], "did you mean 'terms.gram.weight'"),
+        (["--config.optimiser.name=adam"], "did you mean 'optimizer.name'"),
+        (["--config.octaves=three"], "octaves.*three.*value of that kind"),
+        (["--config.octaves", "2.5"], "value of that kind"),
+        (
+            ["--config.terms.gram.layers.conv3_2=1.0"],
+            r"terms.gram.layers holds no layer conv3_2; .* --config.terms.gram.layers=\"\{'conv3_2': 1.0\}\"",
+        ),
+    ],
+)
+def test_wrong_overrides_say_what_is_right(own: str, words: list[str], message: str, capsys):
+    with pytest.raises(errors.TexjaxError, match=message):
+        configs.load(own, words)
+    assert capsys.readouterr().out == ""
+
+
+def test_the_config_is_locked(own: str):
+    config = configs.load(own)
+    with pytest.raises(AttributeError):
+        config.octave = 3
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("snelgrov", "unknown config 'snelgrov'; did you mean 'snelgrove'"),
+        ("missing.py", r"missing\.py does not exist.*snelgrove"),
+        ("snelgrove:tyni", "unknown config argument 'tyni'; did you mean 'tiny'"),
+        ("snelgrove:tiny=3", "tiny is of type bool, and got 'tiny=3'"),
+    ],
+)
+def test_wrong_names(spec: str, message: str):
+    with pytest.raises(errors.TexjaxError, match=message):
+        configs.load(spec)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def get_config(:", "SyntaxError"),
+        ("raise ValueError('no luck')", "ValueError: no luck"),
+        ("x = 1", "get_config"),
+    ],
+)
+def test_a_file_that_fails(tmp_path, text: str, message: str):
+    (tmp_path / "bad.py").write_text(text)
+    with pytest.raises(errors.TexjaxError, match=f"bad.py cannot be loaded.*{message}"):
+        configs.load(str(tmp_path / "bad.py"))
+
+
+@settings(max_examples=50)
+@given(width=st.integers(-(10**6), 10**6), rate=st.floats(0.001, 1000), tiny=st.booleans())
+def test_arguments_come_back(width: int, rate: float, tiny: bool):
+    got = configs.parse_arg(f"width={width},tiny={tiny},rate={rate!r}", width=1, rate=0.5, tiny=False, kind="a")
+    assert got.to_dict() == {"width": width, "rate": rate, "tiny": tiny, "kind": "a"}
+
+
+@pytest.mark.parametrize("arg", [None, "", ","])
+def test_no_argument_is_the_defaults(arg: str | None):
+    assert configs.parse_arg(arg, tiny=False, width=3).to_dict() == {"tiny": False, "width": 3}
+
+
+@pytest.mark.parametrize("arg", ["width=1.5", "width=a", "width", "tiny=1", "kind=3", "width="])
+def test_arguments_of_another_type_are_refused(arg: str):
+    name = arg.partition("=")[0]
+    with pytest.raises(errors.TexjaxError, match=f"config argument {name} is of type"):
+        configs.parse_arg(arg, width=1, tiny=False, kind="a")
+
+
+def test_frozen_configs_are_hashed_by_value(own: str):
+    one, same, other = (configs.load(own, [f"--config.octaves={n}", f"--config.seed={s}"]) for n, s in ((3, 1), (3, 2), (2, 1)))
+    first, second = (configs.freeze(config, without=("seed",)) for config in (one, same))
+    assert first == second
+    assert len({first, second, configs.freeze(other, without=("seed",))}) == 2
+    assert configs.freeze(one) != configs.freeze(same)
+    assert "seed" not in first
+    one.octaves = 5
+    assert first.octaves == 3
+
+
+def module(**functions: Any) -> ModuleType:
+    made = ModuleType("texjax.things")
+    made.__dict__.update(functions, __all__=list(functions))
+    return made
+
+
+def thing(x: int, *, factor: int = 2, shift: int) -> int:
+    return factor * x + shift
+
+
+def test_build():
+    things = module(thing=thing)
+    assert configs.build(things, ConfigDict(dict(name="thing", shift=1)), 10) == 21
+    assert configs.build(things, ConfigDict(dict(name="thing", shift=1, factor=3)), 10) == 31
+    for spec, message in (
+        (dict(name="thin", shift=1), "unknown name in things 'thin'; did you mean 'thing'"),
+        (dict(name="thing", shfit=1), "unknown setting of things.thing 'shfit'; did you mean 'shift'"),
+        (dict(name="thing", x=1, shift=1), "unknown setting of things.thing 'x'"),
+        (dict(name="thing"), "things.thing has no setting shift"),
+        (dict(name="__all__"), "unknown name"),
+    ):
+        with pytest.raises(errors.TexjaxError, match=message):
+            configs.build(things, ConfigDict(spec), 10)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("size", (64,)),
+        ("size", (64, 0)),
+        ("size", (64, -3)),
+        ("octaves", 0),
+        ("max_iter", 0),
+        ("save_every", 0),
+        ("count", 0),
+        ("count", 2**31),
+        ("patience", 0),
+        ("seed", -1),
+        ("tol", -1.0),
+        ("tol", float("nan")),
+        ("source.width", -1),
+        ("source.scale", -0.5),
+        ("source.background", (1.0, 1.0)),
+        ("source.background", (1.0, 1.0, 2.0)),
+        ("output.format", "gif"),
+        ("output.bits", 12),
+    ],
+)
+def test_impossible_values_are_refused(own: str, key: str, value: Any):
+    config = configs.load(own)
+    configs.check(config)
+    group, _, last = key.rpartition(".")
+    (config[group] if group else config)[last] = value
+    with pytest.raises(errors.TexjaxError):
+        configs.check(config)
+
+
+def test_jpeg_has_no_16_bits(own: str):
+    config = configs.load(own, ["--config.output.format=jpg", "--config.output.bits=16"])
+    with pytest.raises(errors.TexjaxError, match=r"output\.bits is 16, and jpg files have 8"):
+        configs.check(config)
