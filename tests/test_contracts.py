@@ -190,7 +190,8 @@ def true_loss(images: np.ndarray) -> float:
 @pytest.mark.parametrize("name", MINIMIZERS)
 def test_minimizer_steps_downhill_in_one_program(name: str):
     minimizer = getattr(optimizers, name)(quadratic)
-    step, start = jax.jit(minimizer.step), jnp.asarray(np.full(WANTED.shape, 0.5, np.float32))
+    step: Any = jax.jit(minimizer.step)
+    start = jnp.asarray(np.full(WANTED.shape, 0.5, np.float32))
     state = jax.jit(minimizer.init)(start, WANTED)
     kinds = jax.tree.map(lambda x: (x.shape, x.dtype, x.weak_type), state)
     images, metrics = minimizer.read(state)

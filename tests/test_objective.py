@@ -1,6 +1,7 @@
 """The objective against the same sum composed in NumPy and SciPy, and against PyTorch's value and gradient."""
 
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -116,7 +117,7 @@ def test_what_weighs_nothing_is_not_computed(layers, octave_weights, weight, con
 
 def test_weights_and_targets_are_arguments():
     made, images = objective.objective(EXTRACTOR, [term(layers={"conv1_1": 1.0})], 1), picture(9, 10)[None]
-    evaluate = jax.jit(made.value)
+    evaluate: Any = jax.jit(made.value)
     for seed in (1, 2):
         extractor, source = features.random(size=3, channels=4, seed=seed), picture(13, 11, seed)
         targets = made.join([made.summarize(extractor.weights, jnp.asarray(source))])

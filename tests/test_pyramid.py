@@ -15,7 +15,7 @@ KERNEL = np.array([0.05, 0.25, 0.4, 0.25, 0.05])
 MODES = {"reflect": "mirror", "circular": "wrap"}  # SciPy's names
 PADDINGS = ("valid", "reflect", "circular")
 # Every parity, and the smallest sides there are.
-REDUCED = [("valid", 5, 6), ("valid", 8, 11), ("reflect", 3, 4), ("reflect", 10, 7), ("circular", 2, 3)]
+REDUCED = [("valid", 5, 6), ("valid", 8, 11), ("reflect", 3, 4), ("reflect", 10, 7), ("circular", 4, 3)]
 REDUCED += [("circular", 9, 8)]
 # A circle of odd length has two neighboring even samples, so that no zero-stuffed signal describes it.
 EXPANDED = [("valid", 5, 6), ("valid", 8, 11), ("reflect", 3, 4), ("reflect", 10, 7), ("circular", 4, 10)]
@@ -129,7 +129,8 @@ def test_sizes_of_the_reference():
     assert pyramid.sizes(61, 4, "circular") == [61, 31, 16, 8]
     assert pyramid.sizes(4, 2, "valid") == [4, 0]
     assert pyramid.sizes(2, 2, "reflect") == [2, 0]
-    assert pyramid.sizes(1, 2, "circular") == [1, 1]
+    assert pyramid.sizes(2, 2, "circular") == [2, 0]
+    assert pyramid.sizes(3, 3, "circular") == pyramid.sizes(3, 3, "reflect") == [3, 2, 0]
 
 
 def matrix(n: int, padding: str) -> np.ndarray:

@@ -115,7 +115,7 @@ ADAM_ADVANCE = synthesis.program(ADAM, 4)
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_tol_stops_at_the_first_chunk_that_ends_with_a_small_fall(count: int):
-    run = dict(advance=ADAM_ADVANCE, minimizer=ADAM, save_every=4, max_iter=80)
+    run: dict[str, Any] = dict(advance=ADAM_ADVANCE, minimizer=ADAM, save_every=4, max_iter=80)
     rows = np.concatenate([iterate.metrics["loss"] for iterate in iterates(count, **run)])
     assert len(rows) == 81
     tol = 0.05
@@ -127,26 +127,26 @@ def test_tol_stops_at_the_first_chunk_that_ends_with_a_small_fall(count: int):
 
 def test_one_image_that_still_falls_keeps_all_going():
     images = jnp.concatenate([jnp.asarray(WANTED)[None], starts(1)])
-    run = dict(images=images, advance=ADAM_ADVANCE, minimizer=ADAM, save_every=4, max_iter=8, tol=0.01)
+    run: dict[str, Any] = dict(images=images, advance=ADAM_ADVANCE, minimizer=ADAM, save_every=4, max_iter=8, tol=0.01)
     assert iterates(**run)[-1].step == 8
     # The minimum itself falls no further.
-    assert iterates(**run | dict(images=images[:1]))[-1].step == 4
+    assert iterates(**{**run, "images": images[:1]})[-1].step == 4
 
 
 def test_patience_counts_failures_in_a_row_of_every_image():
     # L-BFGS at the minimum cannot go lower: every line search fails.
     images = jnp.concatenate([jnp.asarray(WANTED)[None], starts(1)])
-    run = dict(images=images[:1], max_iter=30, wanted=WANTED)
+    run: dict[str, Any] = dict(images=images[:1], max_iter=30, wanted=WANTED)
     for patience, last in ((1, 3), (3, 3), (4, 6), (7, 9)):
         assert iterates(**run, patience=patience)[-1].step == last
-    assert iterates(**run | dict(images=images, max_iter=6), patience=3)[-1].step == 6
+    assert iterates(**{**run, "images": images, "max_iter": 6}, patience=3)[-1].step == 6
 
 
 @pytest.fixture
 def compiled():
     """A list that gets an entry for every program that XLA compiles."""
 
-    def listen(event: str, duration: float, **_: Any) -> None:
+    def listen(event: str, duration_secs: float, **kwargs: str | int) -> None:
         if event == "/jax/core/compile/backend_compile_duration":
             found.append(event)
 

@@ -9,6 +9,7 @@ import contextlib
 import inspect
 import io
 import math
+import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -110,6 +111,8 @@ def load(spec: str, overrides: Sequence[str] = ()) -> Config:
 
 
 def _parse(name: str, words: list[str]) -> Config:
+    # The parser runs every file in the module of this name; what the file before it defined would still be there.
+    sys.modules.pop("config_config", None)
     values, words = flags.FlagValues(), ["texjax", *words]
     config_flags.DEFINE_config_file("config", flag_values=values, sys_argv=words, lock_config=True)
     try:
@@ -121,6 +124,9 @@ def _parse(name: str, words: list[str]) -> Config:
     except errors.TexjaxError:
         raise
     except flags.IllegalFlagValueError as error:
+        if "Error whilst parsing config file" in str(error):  # a whole traceback, whose last line says what failed
+            cause = str(error).strip().splitlines()[-1]
+            raise errors.TexjaxError(f"config {name} cannot be loaded ({cause}); mend it.") from error
         raise errors.TexjaxError(
             f"{' '.join(str(error).split())[:300]} (config {name}); give a value of that kind."
         ) from error

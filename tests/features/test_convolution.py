@@ -1,6 +1,7 @@
 """The convolution against SciPy, its gradients against sums and differences, and the form they are compiled in."""
 
 import re
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -35,14 +36,14 @@ def correlate(x: np.ndarray, kernel: np.ndarray, mode: str) -> np.ndarray:
 def test_same_equals_scipy(kernel_shape: tuple[int, ...]):
     x, kernel = arrays(SHAPE, kernel_shape)
     with jax.enable_x64(True):
-        got = convolution.same(jnp.asarray(x), jnp.asarray(kernel))
+        got: Any = convolution.same(jnp.asarray(x), jnp.asarray(kernel))
     np.testing.assert_allclose(got, correlate(x, kernel, "same"), atol=1e-13, rtol=0)
 
 
 @pytest.mark.parametrize("padding", ["SAME", "VALID"])
 def test_general_equals_scipy_and_the_original(padding: str):
     x, kernel = arrays(SHAPE, KERNEL)
-    settings = dict(dimension_numbers=convolution.DIMENSIONS)
+    settings: Any = dict(dimension_numbers=convolution.DIMENSIONS)
     with jax.enable_x64(True):
         got = convolution.general(jnp.asarray(x), jnp.asarray(kernel), (1, 1), padding, **settings)
         original = lax.conv_general_dilated(jnp.asarray(x), jnp.asarray(kernel), (1, 1), padding, **settings)
@@ -128,7 +129,7 @@ def in_scan(convolve, steps: int = 3):
 
 
 def test_gradient_in_a_scan_is_that_outside():
-    x, kernel = (array.astype(np.float32) for array in arrays((1, 6, 7, 3), (3, 3, 3, 4)))
+    x, kernel = (jnp.asarray(array, jnp.float32) for array in arrays((1, 6, 7, 3), (3, 3, 3, 4)))
     got, want = jax.jit(in_scan(convolution.same))(x, kernel), jnp.asarray(x)
     for _ in range(3):
         want = want - 0.01 * jax.grad(lambda x: (plain(x, kernel) ** 2).sum())(want)

@@ -1,6 +1,7 @@
 """VGG against activations computed by PyTorch, against a NumPy network written here, and against its own promises."""
 
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -54,7 +55,7 @@ def run(extractor, image, layer: str) -> np.ndarray:
 
 def numpy_convolve(x: np.ndarray, weights: dict, padding: str) -> np.ndarray:
     """[h, w, i] -> [h, w, o]: an explicit pad of one, then a correlation, channel by channel, and ReLU."""
-    modes = {"same": "constant", "reflect": "reflect", "circular": "wrap"}
+    modes: Any = {"same": "constant", "reflect": "reflect", "circular": "wrap"}
     if padding != "valid":
         x = np.pad(x, ((1, 1), (1, 1), (0, 0)), mode=modes[padding])
     kernel, bias = np.asarray(weights["kernel"], np.float64), np.asarray(weights["bias"], np.float64)
@@ -67,7 +68,8 @@ def numpy_pool(x: np.ndarray, pool: str, padding: str) -> np.ndarray:
     """[h, w, c] -> half as large, window by window; a window may be cut by the edge where `padding` is "same"."""
     if padding in ("reflect", "circular"):
         odd = ((0, x.shape[0] % 2), (0, x.shape[1] % 2), (0, 0))
-        x = np.pad(x, odd, mode={"reflect": "reflect", "circular": "wrap"}[padding])
+        mode: Any = {"reflect": "reflect", "circular": "wrap"}[padding]
+        x = np.pad(x, odd, mode=mode)
     up = 0 if padding == "valid" else 1
     rows, columns = ((n + up) // 2 for n in x.shape[:2])
     reduce = np.mean if pool == "average" else np.max

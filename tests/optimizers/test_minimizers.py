@@ -106,7 +106,7 @@ def test_a_failed_line_search_is_counted_and_taken_back_and_got_over(name: str):
             state = minimizer.step(state, lie)
             return state, minimizer.read(state)
 
-        return jax.lax.scan(body, minimizer.init(images, lies[0]), lies)[1]
+        return jax.lax.scan(body, minimizer.init(images, lies[0]), jnp.asarray(lies))[1]
 
     images, metrics = jax.device_get(go(jnp.asarray(START)))
     losses = ((images.astype(np.float64) - 0.5) ** 2).sum((1, 2, 3, 4))
@@ -138,7 +138,7 @@ def barrier(images: jax.Array, wanted: jax.Array) -> Any:
     return value, {"all": value}
 
 
-@pytest.mark.parametrize("name", SEARCHING)
+@pytest.mark.parametrize("name", ["lbfgs", "optax_lbfgs", pytest.param("lbfgsb", marks=pytest.mark.slow)])
 def test_finds_its_way_along_a_region_without_values(name: str):
     minimizer = getattr(optimizers, name)(barrier, range="none")
     images, metrics = run(minimizer, np.full(SHAPE, 0.5, np.float32), 40, jnp.full(SHAPE, 0.1))

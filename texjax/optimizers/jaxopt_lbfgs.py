@@ -125,11 +125,13 @@ def _settings(evaluate: Callable[..., Any], history_size: int, max_linesearch: i
 
 
 def _one_loop(solver: Any) -> Any:
-    """Let the line search of `solver` run as one loop.
+    """Let the line search of `solver` run as one loop with two places where the network is evaluated, not six.
 
-    jaxopt writes its first iteration out before the loop; the network is compiled for every place of its evaluation.
+    The network is compiled for every such place. jaxopt writes the first iteration out before the loop, and evaluates
+    once more after a search that has failed; here `step` restarts from there.
     """
     search = solver.run_ls.__self__
+    search._make_safe_step = search._keep_step
 
     def run(stepsize: Any, params: Any, *, fun_args: Any, fun_kwargs: Any, **start: Any) -> Any:
         given = dict(start, fun_args=fun_args, fun_kwargs=fun_kwargs)
