@@ -188,7 +188,12 @@ def check(config: Config) -> None:
 
 
 def _check_term(name: str, term: Config) -> None:
-    """Raises TexjaxError where a weight is no finite number."""
+    """Raises TexjaxError where a key is missing or a weight is no finite number."""
+    for key in ("name", "weight", "layers", "octave_weights"):
+        if key not in term:
+            raise errors.TexjaxError(
+                f"{name} has no key '{key}'; a term needs name, weight, layers and octave_weights."
+            )
     weights = {"weight": term.weight, **{f"layers.{layer}": w for layer, w in term.layers.items()}}
     weights |= {f"octave_weights[{i}]": w for i, w in enumerate(term.octave_weights)}
     if "mul" in term:

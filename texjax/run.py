@@ -61,7 +61,7 @@ def _parts(config: configs.Config) -> Parts:
         tuple(layer for layer in extractor.layers if layer in used),
         minimizer,
         synthesis.program(minimizer, config.save_every, config.batch_mode),
-        jax.jit(made.summarize),
+        synthesis.compiled(made.summarize),
         made.join,
         made.value,
     )

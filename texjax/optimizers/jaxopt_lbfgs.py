@@ -106,9 +106,9 @@ def _settings(evaluate: Callable[..., Any], history_size: int, max_linesearch: i
     gradient it has: a whole forward pass for nothing. So `fun` here returns a blank; where a line search finds no
     better point, `step` keeps the state before it, with the true output.
     """
-    # L-BFGS-B inserts its bounds after the first name of this signature.
     ranges.check_numbers(history_size=history_size, max_linesearch=max_linesearch)
 
+    # L-BFGS-B inserts its bounds after the first name of this signature.
     def blank(free: types.Images, *args: Any) -> Any:
         (value, aux), _ = jax.eval_shape(evaluate, free, *args)
         return jax.tree.map(lambda s: jnp.full(s.shape, jnp.nan, s.dtype), (value, aux))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
@@ -18,6 +19,7 @@ class State(NamedTuple):
     free: types.Images
     scale: types.Scalar
     solver: Any
+    value: types.Scalar
     loss: scaling.Loss
     gradient: types.Images
     evaluations: Any
@@ -34,16 +36,19 @@ def optax_lbfgs(
     solver: Any = optax.lbfgs(memory_size=history_size, linesearch=search)
 
     def update(evaluate: Callable[..., Any], state: State, *args: Any) -> tuple[Any, Any, Any, Any]:
-        def value(free: types.Images) -> types.Scalar:
-            return evaluate(free, state.scale, *args)[0][0]
+        # optax differentiates what it is given. This tells it the gradient that `evaluate` has found already.
+        def forward(free: types.Images) -> tuple[types.Scalar, types.Images]:
+            (total, _), gradient = evaluate(free, state.scale, *args)
+            return total, gradient
 
-        before = value(state.free)
+        value = jax.custom_vjp(lambda free: forward(free)[0])
+        value.defvjp(forward, lambda gradient, cotangent: (cotangent * gradient,))
         updates, after = solver.update(
-            state.gradient, state.solver, state.free, value=before, grad=state.gradient, value_fn=value
+            state.gradient, state.solver, state.free, value=state.value, grad=state.gradient, value_fn=value
         )
         search = after[-1]
         # A search that gives up at a step of almost nothing says that it decreased enough.
-        failed = ~(search.info.decrease_error <= 0) | ~(search.value < before)
+        failed = ~(search.info.decrease_error <= 0) | ~(search.value < state.value)
         return updates, after, search.info.num_linesearch_steps, failed
 
     return _minimizer(objective, handling, solver, update)
@@ -75,20 +80,21 @@ def _minimizer(
 
     def init(images: types.Images, *args: Any) -> State:
         free = handling.free(images)
-        (_, loss), gradient = evaluate(free, jnp.ones((), free.dtype), *args)
+        (value, loss), gradient = evaluate(free, jnp.ones((), free.dtype), *args)
         scale = scaling.first_scale(gradient)
         # Strongly typed, so that the state after a step has the types of this one.
         start = jax.tree.map(lambda x: lax.convert_element_type(x, jnp.asarray(x).dtype), solver.init(free))
-        # The penalty is zero here, so that scaling the gradient is as good as evaluating it again.
-        return State(free, scale, start, loss, scale * gradient, jnp.array(1, jnp.int32), jnp.array(False))
+        # The penalty is zero here, so that scaling value and gradient is as good as evaluating them again.
+        count, failed = jnp.array(1, jnp.int32), jnp.array(False)
+        return State(free, scale, start, scale * value, loss, scale * gradient, count, failed)
 
     def step(state: State, *args: Any) -> State:
         updates, after, evaluations, failed = update(evaluate, state, *args)
         free: Any = optax.apply_updates(state.free, updates)
         free = handling.project(free) if handling.project else free
-        (_, loss), gradient = evaluate(free, state.scale, *args)
+        (value, loss), gradient = evaluate(free, state.scale, *args)
         count = state.evaluations + jnp.asarray(evaluations, jnp.int32) + 1
-        return State(free, state.scale, after, loss, gradient, count, jnp.asarray(failed, bool))
+        return State(free, state.scale, after, value, loss, gradient, count, jnp.asarray(failed, bool))
 
     def read(state: State) -> tuple[types.Images, dict[str, Any]]:
         images = handling.image(state.free)
