@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
@@ -48,7 +47,8 @@ def optax_lbfgs(
         )
         search = after[-1]
         # A search that gives up at a step of almost nothing says that it decreased enough.
-        failed = ~(search.info.decrease_error <= 0) | ~(search.value < state.value)
+        rounding = jnp.finfo(state.value.dtype).eps * jnp.abs(state.value)
+        failed = ~(search.info.decrease_error <= 0) | ~(search.value < state.value - rounding)
         return updates, after, search.info.num_linesearch_steps, failed
 
     return _minimizer(objective, handling, solver, update)
