@@ -119,9 +119,9 @@ def test_a_failed_line_search_is_counted_and_taken_back_and_got_over(name: str):
     np.testing.assert_allclose(images[-1], 0.5, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["lbfgs", "optax_lbfgs"])
-def test_iterate_stops_after_patience_failures(name: str):
-    minimizer = getattr(optimizers, name)(wrong, range="none")
+# optax's L-BFGS takes the negative curvature that it meets here for a scale, and so gets downhill after all.
+def test_iterate_stops_after_patience_failures():
+    minimizer = optimizers.lbfgs(wrong, range="none")
     advance = synthesis.program(minimizer, 3)
     args = (jnp.asarray(START)[None], (jnp.float32(1),))
     steps = synthesis.iterate(advance, minimizer, *args, max_iter=60, save_every=3, patience=5)
