@@ -118,10 +118,11 @@ def test_tol_stops_at_the_first_chunk_that_ends_with_a_small_fall(count: int):
     run: dict[str, Any] = dict(advance=ADAM_ADVANCE, minimizer=ADAM, save_every=4, max_iter=80)
     rows = np.concatenate([iterate.metrics["loss"] for iterate in iterates(count, **run)])
     assert len(rows) == 81
-    tol = 0.05
-    fell = (rows[:-1] - rows[1:]) / rows[:-1]  # at [i - 1] in step i
-    want = next(step for step in range(4, 81, 4) if (fell[step - 1] <= tol).all())
-    assert 4 < want < 80
+    changed = np.abs(rows[:-1] - rows[1:]) / rows[:-1]  # at [i - 1] in step i
+    ends = {step: changed[step - 1].max() for step in range(4, 81, 4)}
+    tol = float(1.001 * ends[12])
+    want = next(step for step, change in ends.items() if change <= tol)
+    assert want in (4, 8, 12)
     assert iterates(count, **run, tol=tol)[-1].step == want
 
 
