@@ -1,6 +1,7 @@
 """Optimizers at equal iterations: loss, and time per iteration over the time of a bare value-and-gradient.
 
-    python experiments/bench/optimizers.py WEIGHTS.h5 [--size 144] [--octaves 3] [--steps 150] [PICTURE...]
+    python experiments/bench/optimizers.py WEIGHTS.h5 [--size 144] [--octaves 3] [--steps 150]
+        [--runs NAME...] [PICTURE...]
 
 SciPy's L-BFGS-B minimizes the same scaled objective with the same penalty outside [0, 1], in float64 vectors over
 float32 evaluations. Without pictures the procedural exemplars are used. Prints a Markdown table.
@@ -65,6 +66,7 @@ def main():
     parser.add_argument("--size", type=int, default=144)
     parser.add_argument("--octaves", type=int, default=3)
     parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--runs", nargs="+", choices=list(RUNS), default=list(RUNS))
     args = parser.parse_args()
     extractor = features.vgg19(weights=args.weights)
     terms = [objective.Term("gram", losses.gram(), 1.0, {"pool1": 1.0, "conv3_2": 1.0})]
@@ -87,7 +89,7 @@ def main():
             times.append(time.perf_counter() - begin)
         bare = statistics.median(times[1:])
         base = None
-        for run in ("scipy L-BFGS-B penalty", *RUNS):
+        for run in ("scipy L-BFGS-B penalty", *args.runs):
             if base is None:
                 image, seconds, failed = *scipy_run(made.value, rest, start, args.steps), 0
             else:
