@@ -104,7 +104,8 @@ def _settings(evaluate: Callable[..., Any], history_size: int, max_linesearch: i
 
     jaxopt evaluates `fun` at the start of every line search, only for the auxiliary output of a point whose value and
     gradient it has: a whole forward pass for nothing. So `fun` here returns a blank; where a line search finds no
-    better point, `step` keeps the state before it, with the true output.
+    better point, `step` keeps the state before it, with the true output. Every search tries the whole step first, as
+    SciPy does: growing from the step before, jaxopt's default, was up to a fifth behind after 60 iterations.
     """
     ranges.check_numbers(history_size=history_size, max_linesearch=max_linesearch)
 
@@ -120,6 +121,7 @@ def _settings(evaluate: Callable[..., Any], history_size: int, max_linesearch: i
         tol=0.0,
         history_size=history_size,
         linesearch="zoom",
+        linesearch_init="max",
         maxls=max_linesearch,
     )
 
