@@ -1,7 +1,7 @@
 """Optimizers at equal iterations: loss, and time per iteration over the time of a bare value-and-gradient.
 
     python experiments/bench/optimizers.py WEIGHTS.h5 [--size 144] [--octaves 3] [--steps 150]
-        [--runs NAME...] [PICTURE...]
+        [PICTURE...] [--runs NAME...]
 
 SciPy's L-BFGS-B minimizes the same scaled objective with the same penalty outside [0, 1], in float64 vectors over
 float32 evaluations. Without pictures the procedural exemplars are used. Prints a Markdown table.
