@@ -43,7 +43,7 @@ def blur(field: Field, sigma: float) -> Field:
     """Gaussian blur; sigma in sides."""
     f = np.fft.fftfreq(len(field), 1 / len(field))
     gain = np.exp(-2 * (np.pi * sigma) ** 2 * (f[:, None] ** 2 + f[None] ** 2))
-    return np.fft.ifft2(np.fft.fft2(field) * gain).real
+    return np.real(np.fft.ifft2(np.fft.fft2(field) * gain))
 
 
 def grid(n: int) -> tuple[Field, Field]:
@@ -301,7 +301,7 @@ def blur_down(field: Field, length: float) -> Field:
     """Smears a field downward, fading over `length` sides."""
     n = len(field)
     kernel = np.exp(-np.arange(n) / (length * n))
-    return np.fft.ifft(np.fft.fft(field, axis=0) * np.fft.fft(kernel / kernel.sum())[:, None], axis=0).real
+    return np.real(np.fft.ifft(np.fft.fft(field, axis=0) * np.fft.fft(kernel / kernel.sum())[:, None], axis=0))
 
 
 MATERIALS = {f.__name__: f for f in (pebbles, weave, bark, bricks, lichen, paint)}
