@@ -100,7 +100,7 @@ def iterate(
         seconds = time.perf_counter() - begin
         step += steps
         metrics = _rows(log, max(steps, 1))
-        losses, fails = [*losses, *metrics["loss"]][-save_every - 1 :], [*fails, *metrics["failed"]][-patience:]
+        losses, fails = [*losses, *metrics["loss"]][-2:], [*fails, *metrics["failed"]][-patience:]
         yield Iterate(step, np.asarray(images), metrics, seconds)
         fresh = False
         if step >= max_iter or _stalled(fails, patience) or _converged(losses, fails, tol):

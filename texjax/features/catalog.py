@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import platformdirs
 
-from texjax import errors
+from texjax import config, errors
 
 KERAS = "weights_tf_dim_ordering_tf_kernels_notop.h5"
 VGG_LICENSE = "CC BY 4.0 (Simonyan & Zisserman)"
@@ -101,9 +101,7 @@ FILES = {
 
 def project_folder() -> Path:
     """The project's `weights/`: inside the package when installed from a wheel, beside it in a clone."""
-    package = Path(__file__).resolve().parents[1]
-    inside = package / "weights"
-    return inside if inside.is_dir() else package.parent / "weights"
+    return config.shipped("weights")
 
 
 def cache_folder() -> Path:

@@ -53,11 +53,7 @@ def lbfgs(
 
     def step(state: State, *args: Any) -> State:
         free, after = solver.update(state.free, state.solver, state.scale, *args)
-        # A failed search may still have gone downhill; what did not is taken back.
-        worse = ~(after.value < state.solver.value)
-        counts = {key: getattr(after, key) for key in ("iter_num", "num_grad_eval")}
-        kept = state.solver._replace(failed_linesearch=jnp.array(True), **counts)
-        free, after = _select(worse, (state.free, kept), (free, after))
+        free, after = _take_back(state, free, after)
         after = _select(after.failed_linesearch, restart(after), after)
         if handling.project is not None:
             free = handling.project(free)
@@ -91,12 +87,17 @@ def lbfgsb(
 
     def step(state: State, *args: Any) -> State:
         free, after = solver.update(state.free, state.solver, bounds(state.free), state.scale, *args)
-        worse = ~(after.value < state.solver.value)
-        counts = {key: getattr(after, key) for key in ("iter_num", "num_grad_eval")}
-        kept = state.solver._replace(failed_linesearch=jnp.array(True), **counts)
-        return State(*_select(worse, (state.free, state.scale, kept), (free, state.scale, after)))
+        free, after = _take_back(state, free, after)
+        return State(free, state.scale, after)
 
     return types.Minimizer(_init(handling, start), step, _read(handling))
+
+
+def _take_back(state: State, free: types.Images, after: Any) -> tuple[types.Images, Any]:
+    """The step from `state` to `free` and jaxopt's state `after`, undone and counted as failed if not downhill."""
+    counts = {key: getattr(after, key) for key in ("iter_num", "num_grad_eval")}
+    kept = state.solver._replace(failed_linesearch=jnp.array(True), **counts)
+    return _select(~(after.value < state.solver.value), (state.free, kept), (free, after))
 
 
 def _settings(evaluate: Callable[..., Any], history_size: int, max_linesearch: int) -> dict[str, Any]:
@@ -156,8 +157,7 @@ def _init(handling: ranges.Range, start: Callable[..., Any]) -> Callable[..., St
         # The penalty is zero here, so that scaling value and gradient is as good as evaluating them again.
         scale = scaling.first_scale(solver.grad)
         solver = solver._replace(value=scale * solver.value, grad=scale * solver.grad)
-        # Strongly typed, so that the state after a step has the types of this one.
-        return State(free, scale, jax.tree.map(_strong, solver))
+        return State(free, scale, scaling.strong(solver))
 
     return init
 
@@ -172,10 +172,6 @@ def _read(handling: ranges.Range) -> Callable[[State], tuple[types.Images, dict[
         )
 
     return read
-
-
-def _strong(x: Any) -> Any:
-    return jax.lax.convert_element_type(x, jnp.asarray(x).dtype)
 
 
 def _select(condition: Any, yes: Any, no: Any) -> Any:

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jax import lax
 
 from texjax import types
 from texjax.optimizers import ranges, scaling
@@ -82,8 +81,7 @@ def _minimizer(
         free = handling.free(images)
         (value, loss), gradient = evaluate(free, jnp.ones((), free.dtype), *args)
         scale = scaling.first_scale(gradient)
-        # Strongly typed, so that the state after a step has the types of this one.
-        start = jax.tree.map(lambda x: lax.convert_element_type(x, jnp.asarray(x).dtype), solver.init(free))
+        start = scaling.strong(solver.init(free))
         # The penalty is zero here, so that scaling value and gradient is as good as evaluating them again.
         count, failed = jnp.array(1, jnp.int32), jnp.array(False)
         return State(free, scale, start, scale * value, loss, scale * gradient, count, failed)

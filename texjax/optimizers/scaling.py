@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from texjax import types
 from texjax.optimizers import ranges
@@ -45,6 +46,11 @@ def rms(x: types.Images) -> types.Scalar:
     largest = jnp.max(jnp.abs(x))
     divisor = jnp.where(largest > 0, largest, 1)
     return divisor * jnp.sqrt(jnp.mean((x / divisor) ** 2))
+
+
+def strong(tree: Any) -> Any:
+    """The same arrays, strongly typed: a first state must have the types of the state after a step."""
+    return jax.tree.map(lambda x: lax.convert_element_type(x, jnp.asarray(x).dtype), tree)
 
 
 def metrics(
