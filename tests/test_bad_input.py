@@ -134,6 +134,18 @@ NUMBERS = [
     (VALID + "-ow 8 -o 1", ["8 x 8 px", "11 px"], 2),
     (PLAN + "-p valid -o 5", ["at most 2 octaves"], 2),
 ]
+MEASURE = [
+    ("measure {nowhere} --source {good}", ["nowhere.png", "no such file"], 2),
+    ("measure {nothing} --source {good}", ["nothing", "folder"], 2),
+    ("measure {good}", ["--source", "--help"], 2),
+    ("measure {good} --source {nothing}", ["nothing", "no pictures"], 2),
+    ("measure {one} --source {good}", ["one.png", "1 x 1 px", "56 px"], 2),
+    ("measure {good} --source {good} -sw 50", ["good.png", "50 x 40 px", "56 px"], 2),
+    ("measure {good} --source {good} -sw -1", ["width", "-1"], 2),
+    ("measure {good} --source {good} --octaves 0", ["--octaves is 0", "1"], 2),
+    ("measure {good} --source {good} --layers 21", ["layer index 21", "0 (conv1_1) to 20"], 2),
+    ("measure {good} --source {good} --weights {nowhere}", ["nowhere.png", "does not exist"], 2),
+]
 PLACES = [
     ("synthesize {good} --config random:tiny --output-dir {text}", ["text.png", "irectory"], 1),
     ("synthesize {good} --config random:tiny --output-dir {text}/in", ["text.png", "irectory"], 1),
@@ -164,7 +176,7 @@ COMMAND = [
         for mode in ("max", "log_euclidean", "affine_invariant", "riemann")
     ),
 ]
-ROWS = SOURCES + WEIGHTS + NAMES + NUMBERS + PLACES + COMMAND
+ROWS = SOURCES + WEIGHTS + NAMES + NUMBERS + MEASURE + PLACES + COMMAND
 
 
 class Payload:

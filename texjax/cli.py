@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from texjax import config as configs
-from texjax import errors, weights
+from texjax import errors, measure_command, weights
 
 DEFAULT_CONFIG = "random"
 JOIN_MODES = ("average", "max", "log_euclidean", "affine_invariant", "riemann")
@@ -55,6 +55,8 @@ def _run(words: list[str]) -> None:
     args = _parser().parse_args(words)
     if args.command == "weights":
         weights.run(args)
+    elif args.command == "measure":
+        measure(args)
     else:
         synthesize(args, overrides)
 
@@ -78,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="texjax", description="Neural texture synthesis: new pictures with the look of given ones.")
     commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser)
     _add_synthesize(commands)
+    measure_command.add_parser(commands)
     weights.add_parser(commands)
     return parser
 
@@ -232,3 +235,16 @@ def synthesize(args: argparse.Namespace, overrides: Sequence[str]) -> None:
     display.show_result(result)
     if result.status == "interrupted":
         raise KeyboardInterrupt
+
+
+def measure(args: argparse.Namespace) -> None:
+    """`texjax measure`: compare, and say what had to be left out."""
+    layers = _layers(args.layers)
+    from texjax import display, measures
+
+    display.prepare_jax()
+    with display.device_errors():
+        values, notes = measure_command.measure(args, layers)
+    display.show_measures(values, measures.MEANINGS, args.json)
+    for note in notes:
+        print(f"texjax: {note}", file=sys.stderr)

@@ -1,12 +1,14 @@
 """What the command shows on a terminal, and how it sets up JAX."""
 
 import contextlib
+import json
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import platformdirs
+import rich.box
 import rich.console
 import rich.progress
 import rich.table
@@ -78,3 +80,18 @@ def show_plan(rows: list[tuple[str, str]]) -> None:
     for row in rows:
         table.add_row(*row)
     rich.console.Console(markup=False, highlight=False, width=None).print(table)
+
+
+def show_measures(values: dict[str, float], meanings: dict[str, str], as_json: bool) -> None:
+    """Every measure with its value and what is good: a table on a terminal, else plain lines, or JSON."""
+    console = rich.console.Console(soft_wrap=True, highlight=False, markup=False)
+    if as_json:
+        console.print(json.dumps(values, indent=2))
+    elif console.is_terminal:
+        table = rich.table.Table("measure", "value", "what is good", box=rich.box.SIMPLE)
+        for name, value in values.items():
+            table.add_row(name, f"{value:.4g}", meanings.get(name, ""))
+        console.print(table)
+    else:
+        for name, value in values.items():
+            console.print(f"{name:24}{value:<12.4g}{meanings.get(name, '')}".rstrip())
