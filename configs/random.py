@@ -28,6 +28,9 @@ def get_config(arg=None):
                 normalization="pixels",
                 mul=1.0,
                 join="average",
+                join_weights=(),
+                join_position=0.5,
+                join_regularization=1e-3,
             )
         )
     )

@@ -39,6 +39,9 @@ def get_config(arg=None):
                 normalization="pixels_channels",
                 mul=1.0,
                 join="average",
+                join_weights=(),
+                join_position=0.5,
+                join_regularization=1e-3,
             )
         )
     )

@@ -170,13 +170,29 @@ COMMAND = [
         for flag in ("order", "octaves")
     ),
     (RUN + "--if-distance-type l2", ["--if-distance-type", "not available yet"], 2),
-    (RUN + "--seed symmetric", ["--seed symmetric", "not available yet"], 2),
-    *(
-        (RUN + f"--join-mode {mode}", [mode, "not available yet", "average"], 2)
-        for mode in ("max", "log_euclidean", "affine_invariant", "riemann")
-    ),
+    (RUN + "--seed symmetric --init {good}", ["--seed", "--init", "leave one"], 2),
+    (RUN + "--seed symmetric --config.init.deviation=0.1", ["as a whole", "--config.init="], 2),
 ]
-ROWS = SOURCES + WEIGHTS + NAMES + NUMBERS + MEASURE + PLACES + COMMAND
+STARTS = [
+    *((command + "--init {nowhere}", ["nowhere.png", "no such file"], 2) for command in (RUN, PLAN)),
+    (RUN + "--init {text}", ["text.png", "no picture"], 2),
+    (RUN + "--init {nothing}", ["nothing", "folder"], 2),
+    (RUN + "--config.init={{'name':'picture'}}", ["picture", "path"], 2),
+    (RUN + "--config.init={{'name':'symmetric','blur':-1.0}}", ["blur", "-1.0"], 2),
+    (RUN + "--config.init.name=crop", ["crop", "'deviation'"], 2),
+]
+JOIN = "--config.terms.gram.join_"
+JOINS = [
+    *((command + JOIN + "weights=(1,2)", ["2 numbers", "1 source"], 2) for command in (RUN, PLAN)),
+    ("synthesize {good} " + RUN.removeprefix("synthesize ") + JOIN + "weights=(1,2,3)", ["3 numbers", "2 sources"], 2),
+    (RUN + JOIN + "weights=(-1,)", ["(-1,)", "numbers from 0"], 2),
+    (RUN + JOIN + "weights=('a',)", ["join_weights[0]", "'a'"], 2),
+    (RUN + JOIN + "position=0.25", ["0.25", "1 source"], 2),
+    (RUN + JOIN + "position=nan", ["join_position", "nan"], 2),
+    (RUN + JOIN + "regularization=-1", ["join_regularization", "-1"], 2),
+    (RUN + "--join-mode max " + JOIN + "weights=(1,)", ["join_weights", "'max'"], 2),
+]
+ROWS = STARTS + JOINS + SOURCES + WEIGHTS + NAMES + NUMBERS + MEASURE + PLACES + COMMAND
 
 
 class Payload:

@@ -50,9 +50,12 @@ FLAGS = [
     ("--padding-mode", "-p", "valid", "pyramid.padding", "valid"),
     ("--padding-mode", "-p", "circular", "features.padding", "circular"),
     ("--padding-mode", "-p", "circular", "pyramid.padding", "circular"),
-    ("--join-mode", "-j", "average", "terms.gram.join", "average"),
+    *(("--join-mode", "-j", mode, "terms.gram.join", mode) for mode in cli.JOIN_MODES),
     ("--count", "-c", "4", "count", 4),
     ("--mul", None, "1.5", "terms.gram.mul", 1.5),
+    ("--seed", None, "symmetric", "init", {"name": "symmetric"}),
+    ("--seed", None, "random", "init", {"name": "noise", "mean": 10 / 255, "deviation": 1 / 255}),
+    ("--init", None, "start.png", "init", {"name": "picture", "path": "start.png"}),
     ("--data-dir", "-d", "model_data", "features.weights", "model_data"),
     ("--tol", None, "1e-5", "tol", 1e-5),
     ("--random-seed", None, "9", "seed", 9),
@@ -96,6 +99,7 @@ def test_flags_that_are_no_keys():
         ("-p valid", "--config.pyramid.padding=circular", "pyramid.padding", "circular"),
         ("--mul 2", "--config.terms.gram.mul=3.0", "terms.gram.mul", 3.0),
         ("-l 2 7", "--config.terms.gram.layers.pool1=0.5", "terms.gram.layers", {"pool1": 0.5, "conv3_2": 1.0}),
+        ("--seed symmetric", "--config.init={'name':'crop'}", "init", {"name": "crop"}),
         ("-d here", "--config.features.weights=there", "features.weights", "there"),
     ],
 )
@@ -113,6 +117,15 @@ def test_an_override_with_a_space():
 def test_an_override_of_a_mapping():
     config = resolve("--config", "snelgrove", "--config.terms.gram.layers={'conv1_1': 2.0}")
     assert config.terms.gram.layers.to_dict() == {"conv1_1": 2.0}
+
+
+def test_a_start_of_any_path():
+    assert resolve("--init", "it's a \\ {start}.png").init.path == "it's a \\ {start}.png"
+
+
+def test_join_weights():
+    config = resolve("--config.terms.gram.join_weights=(1,2.5)", "--config.terms.gram.join_position=1")
+    assert (config.terms.gram.join_weights, config.terms.gram.join_position) == ((1, 2.5), 1.0)
 
 
 def test_the_default_config_needs_no_weights():

@@ -18,8 +18,8 @@ FLOORS = [  # from the top; those on one floor do not know each other, a package
     {"records"},
     {"synthesis"},
     {"objective", "tiling", "measures"},
-    {"losses", "features", "optimizers"},
-    {"pyramid", "images", "inits"},
+    {"losses", "features", "optimizers", "inits"},
+    {"pyramid", "images"},
     {"config", "atomic"},
     {"types", "errors"},
 ]

@@ -117,6 +117,7 @@ def _add_synthesize(commands: Any) -> None:
     add("--count", "-c", type=int, metavar="N", help="independent outputs")
     add("--mul", type=float, metavar="X", help="factor on the target Gram matrices")
     add("--seed", metavar="KIND", help="start: random or symmetric (the random number seed is --random-seed)")
+    add("--init", metavar="FILE", help="picture to start from")
     add("--data-dir", "-d", metavar="DIR", help="folder, or file, of the network's weights")
     add("--tol", type=float, metavar="X", help="relative decrease of the loss at which to stop")
     add("--if-weight", type=float, metavar="X", help="inter-frame loss: weight")
@@ -134,15 +135,20 @@ def resolve(args: argparse.Namespace, overrides: Sequence[str]) -> configs.Confi
     for flag, what in LATER.items():
         if getattr(args, flag) is not None:
             raise errors.TexjaxError(f"--{flag.replace('_', '-')}: {what} is not available yet; leave the flag out.")
-    if args.seed == "symmetric":
-        raise errors.TexjaxError("--seed symmetric: the symmetric start is not available yet; use --seed random.")
-    if args.seed not in (None, "random"):
+    if args.seed not in (None, "random", "symmetric"):
         raise errors.unknown("kind of start", args.seed, ("random", "symmetric"))
+    if args.seed is not None and args.init is not None:
+        raise errors.TexjaxError("--seed and --init both choose the start; leave one of them out.")
     if args.join_mode not in (None, *JOIN_MODES):
         raise errors.unknown("join mode", args.join_mode, JOIN_MODES)
-    if args.join_mode not in (None, "average"):
-        raise errors.TexjaxError(f"--join-mode {args.join_mode}: this join is not available yet; use average.")
     flags = _flag_overrides(args, configs.load(args.config))
+    if any(word.startswith("--config.init=") for word in flags) and any(
+        word.startswith("--config.init.") for word in overrides
+    ):
+        raise errors.TexjaxError(
+            "--seed symmetric and --init give the start as a whole; to set more of it, leave them out and give such as "
+            "--config.init=\"{'name': 'symmetric', 'blur': 10.0}\"."
+        )
     # A tuple given twice would be joined and not replaced.
     overridden = {word.partition("=")[0] for word in overrides}
     flags = [word for word in flags if word.partition("=")[0] not in overridden]
@@ -164,6 +170,10 @@ def _flag_overrides(args: argparse.Namespace, base: configs.Config) -> list[str]
         "padding_mode": "features.padding",
     }
     given = {key: getattr(args, flag) for flag, key in keys.items() if getattr(args, flag) is not None}
+    if args.seed == "symmetric":
+        given["init"] = {"name": "symmetric"}
+    if args.init is not None:
+        given["init"] = {"name": "picture", "path": args.init}
     if args.data_dir is not None and "weights" not in base.features:
         raise errors.TexjaxError(f"--data-dir: features '{base.features.name}' read no weights; leave the flag out.")
     if args.padding_mode is not None:

@@ -196,8 +196,8 @@ def _check_term(name: str, term: Config) -> None:
             )
     weights = {"weight": term.weight, **{f"layers.{layer}": w for layer, w in term.layers.items()}}
     weights |= {f"octave_weights[{i}]": w for i, w in enumerate(term.octave_weights)}
-    if "mul" in term:
-        weights["mul"] = term.mul
+    weights |= {key: term[key] for key in ("mul", "join_position", "join_regularization") if key in term}
+    weights |= {f"join_weights[{i}]": w for i, w in enumerate(term.get("join_weights", ()))}
     for key, got in weights.items():
         if isinstance(got, bool) or not isinstance(got, int | float) or not math.isfinite(got):
             raise errors.TexjaxError(f"{name}.{key} is {got!r}; give a finite number.")

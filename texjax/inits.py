@@ -1,14 +1,17 @@
-"""Where an optimization starts. Each takes a key, the shape and the sources, and returns an image."""
+"""Where an optimization starts. Each takes a key, the shape (height, width) and the sources, and returns an image."""
 
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jax import lax
+from jaxtyping import Array, Float, Int
 
-from texjax import types
+from texjax import errors, images, types
 
 Sources = Sequence[Float[Array, "_ _ 3"]]
+# The color that VGG networks take for zero: the mean of ImageNet's photographs.
+VGG_ZERO = (123.68 / 255, 116.779 / 255, 103.939 / 255)
 
 
 def noise(
@@ -27,4 +30,79 @@ def mean_color(key: types.PRNGKey, shape: tuple[int, int], sources: Sources, *, 
     return color[None, None] + deviation * jax.random.normal(key, (*shape, 3))
 
 
-__all__ = ["mean_color", "noise"]
+def symmetric(
+    key: types.PRNGKey,
+    shape: tuple[int, int],
+    sources: Sources,
+    *,
+    blur: float = 30.0,
+    amplitude: float = 50 / 255,
+    deviation: float = 2 / 255,
+) -> types.Image:
+    """Soft blobs of color, much alike in the picture's mirror images: subjective-functions' symmetric start.
+
+    c + amplitude b G_b * (n + n_ud + n_lr) + deviation m, cut off at 0 and 1, with c the color that VGG networks take
+    for zero, n and m white noise of deviation 1, n_ud and n_lr that noise upside down and right to left, and G_b a
+    Gaussian of standard deviation b pixels, mirrored at the borders. The factor b keeps the blobs' contrast, about
+    sqrt(3 / (4 pi)) amplitude, whatever their size.
+
+    blur: b in pixels. amplitude, deviation: in the image's units, [0, 1]. The defaults are the original's, in which the
+    blur also mixes the frames of an animation.
+
+    Raises TexjaxError for a blur below 0.
+    """
+    if not 0 <= blur < float("inf"):
+        raise errors.TexjaxError(f"the symmetric start's blur is {blur}; give a number of pixels from 0.")
+    first, second = jax.random.split(key)
+    white = jax.random.normal(first, (*shape, 3))
+    blobs = _blur(white + white[::-1] + white[:, ::-1], blur)
+    image = amplitude * blur * blobs + deviation * jax.random.normal(second, (*shape, 3))
+    return jnp.clip(jnp.array(VGG_ZERO)[None, None] + image, 0, 1)
+
+
+def _blur(image: types.Image, deviation: float) -> types.Image:
+    """Gaussian blur, mirrored at the borders, by cosine transforms: it costs the same for any deviation.
+
+    The term of k half waves over n pixels is multiplied by exp(-(deviation pi k / n)^2 / 2).
+    """
+    height, width, _ = image.shape
+    rows, columns = (jnp.exp(-((deviation * jnp.pi * jnp.arange(n) / n) ** 2) / 2) for n in (height, width))
+    waves = jax.scipy.fft.dctn(image, axes=(0, 1), norm="ortho")
+    return jax.scipy.fft.idctn(waves * rows[:, None, None] * columns[None, :, None], axes=(0, 1), norm="ortho")
+
+
+def crop(key: types.PRNGKey, shape: tuple[int, int], sources: Sources) -> types.Image:
+    """A random window of a random source; a source smaller than the output goes on mirrored at its edges."""
+    first, second = jax.random.split(key)
+    which = jax.random.randint(first, (), 0, len(sources))
+    return lax.select_n(which, *(_window(second, shape, source) for source in sources))
+
+
+def _window(key: types.PRNGKey, shape: tuple[int, int], source: Float[Array, "_ _ 3"]) -> types.Image:
+    vertical, horizontal = jax.random.split(key)
+    rows = _places(vertical, shape[0], source.shape[0])
+    columns = _places(horizontal, shape[1], source.shape[1])
+    return source[rows][:, columns]
+
+
+def _places(key: types.PRNGKey, count: int, side: int) -> Int[Array, " count"]:
+    """`count` places in a row of a side; where that is too short they go to its end, back, and so on."""
+    begin = jax.random.randint(key, (), 0, side - count + 1 if count <= side else 2 * side)
+    at = (begin + jnp.arange(count)) % (2 * side)
+    return jnp.minimum(at, 2 * side - 1 - at)
+
+
+def picture(
+    key: types.PRNGKey, shape: tuple[int, int], sources: Sources, *, path: str, deviation: float = 0.0
+) -> types.Image:
+    """The picture of a file, stretched to the output's size by Lanczos (three lobes), and Gaussian noise.
+
+    deviation: of the noise, in the image's units, [0, 1]; without noise several outputs are all the same.
+
+    Raises TexjaxError as `images.load` does.
+    """
+    image = jax.image.resize(images.load(path), (*shape, 3), "lanczos3").clip(0, 1)
+    return image + deviation * jax.random.normal(key, (*shape, 3))
+
+
+__all__ = ["crop", "mean_color", "noise", "picture", "symmetric"]

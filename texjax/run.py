@@ -14,6 +14,7 @@ import numpy as np
 
 from texjax import config as configs
 from texjax import errors, features, images, inits, losses, objective, optimizers, records, synthesis, types
+from texjax.losses import joins
 
 # Keys that choose values but no program: runs that differ in these alone share their compilations.
 VALUES = ("seed", "init", "source", "output", "max_iter", "tol", "patience")
@@ -74,7 +75,13 @@ def _term(name: str, spec: Any) -> objective.Term:
 
 
 def load(config: configs.Config, paths: Sequence[Path]) -> list[np.ndarray]:
-    """The sources, [h, w, 3] each, resized as the config says."""
+    """The sources, [h, w, 3] each, resized as the config says.
+
+    Raises TexjaxError for a picture that cannot be read, and where a term joins another number of sources.
+    """
+    for term in config.terms.values():
+        if "join" in term:
+            joins.normalized(term.join, len(paths), term.get("join_weights", ()), term.get("join_position", 0.5))
     source = config.source
     return [
         images.load(

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from texjax import errors, losses
+from texjax.losses import joins
 
 C = 4
 # Per normalization the distance of two Grams of F'F / P (P pixels, C channels), from the sources of the systems:
@@ -70,6 +71,36 @@ def test_sources_join_by_the_mean_of_their_moments():
     sources, image = [maps(4, 7, seed=1), maps(2, 3, seed=2), maps(9, 5, seed=3)], maps(6, 5)
     want = DISTANCES["pixels_channels"](moments(image), np.mean([moments(source) for source in sources], 0))
     assert distance(losses.gram(join="average"), image, sources) == pytest.approx(want, rel=1e-5)
+
+
+def test_sources_join_by_weights_or_by_position():
+    # Two thirds of the second: by weights in any unit, or at 2/3 of the way.
+    sources, image = [maps(4, 7, seed=1), maps(2, 3, seed=2)], maps(6, 5)
+    want = DISTANCES["pixels_channels"](moments(image), moments(sources[0]) / 3 + 2 * moments(sources[1]) / 3)
+    assert distance(losses.gram(join_weights=(2, 4)), image, sources) == pytest.approx(want, rel=1e-5)
+    assert distance(losses.gram(join_position=2 / 3), image, sources) == pytest.approx(want, rel=1e-5)
+
+
+@pytest.mark.parametrize("join", joins.NAMES)
+def test_one_source_is_its_own_join(join: str):
+    # Two pixels for four channels, so that the matrix is singular.
+    source = jnp.asarray(maps(1, 2))
+    loss = losses.gram(join=join)
+    np.testing.assert_array_equal(loss.join([loss.summarize(source, None)]), loss.summarize(source, None))
+
+
+def test_join_weights_are_one_for_each_source():
+    sources, image = [maps(4, 7, seed=1), maps(2, 3, seed=2)], maps(6, 5)
+    with pytest.raises(errors.TexjaxError, match="3 numbers for 2 sources"):
+        distance(losses.gram(join_weights=(1.0, 2.0, 3.0)), image, sources)
+    with pytest.raises(errors.TexjaxError, match="2 numbers for 1 source;"):
+        distance(losses.gram(join_weights=(1.0, 2.0)), image, sources[:1])
+
+
+@pytest.mark.parametrize("regularization", [-1e-3, float("nan"), float("inf")])
+def test_regularization_that_cannot_be(regularization: float):
+    with pytest.raises(errors.TexjaxError, match="join_regularization is"):
+        losses.gram(join_regularization=regularization)
 
 
 def test_mask_weighs_pixels():
