@@ -161,15 +161,6 @@ COMMAND = [
     ("synthesize {good} --config", ["--config", "argument"], 2),
     ("weights", ["action"], 2),
     ("weights lst", ["'lst'", "list"], 2),
-    *(
-        (RUN + f"--if-{flag} 1", [f"--if-{flag}", "inter-frame", "not available yet"], 2)
-        for flag in ("weight", "shift")
-    ),
-    *(
-        (RUN + f"--if-{flag} 1", [f"--if-{flag}", "inter-frame", "not available yet"], 2)
-        for flag in ("order", "octaves")
-    ),
-    (RUN + "--if-distance-type l2", ["--if-distance-type", "not available yet"], 2),
     (RUN + "--seed symmetric --init {good}", ["--seed", "--init", "leave one"], 2),
     (RUN + "--seed symmetric --config.init.deviation=0.1", ["as a whole", "--config.init="], 2),
 ]
@@ -192,7 +183,20 @@ JOINS = [
     (RUN + JOIN + "regularization=-1", ["join_regularization", "-1"], 2),
     (RUN + "--join-mode max " + JOIN + "weights=(1,)", ["join_weights", "'max'"], 2),
 ]
-ROWS = STARTS + JOINS + SOURCES + WEIGHTS + NAMES + NUMBERS + MEASURE + PLACES + COMMAND
+ANIMATIONS = [
+    *((command + "--if-weight 1", ["order is 2", "frames 1"], 2) for command in (RUN, PLAN)),
+    *((RUN + f"-c 4 --if-order {n}", [f"order is {n}", "frames 4"], 2) for n in (-1, 0, 4, 5)),
+    (RUN + "--if-order 1.5", ["--if-order", "'1.5'"], 2),
+    *((RUN + f"-c 4 --if-octaves {n}", [f"octaves is {n} of 2"], 2) for n in (-1, 0, 3)),
+    (RUN + "-c 4 --if-octaves 2 -o 1", ["octaves is 2 of 1"], 2),
+    *((RUN + f"-c 4 --if-shift {x}", ["shift", x], 2) for x in ("-1", "nan", "inf")),
+    (RUN + "-c 4 --if-weight nan", ["weight", "nan"], 2),
+    (RUN + "-c 4 --if-distance-type lap2", ["'lap2'", "'lap1'"], 2),
+    (RUN + "--config.frames=0", ["frames is 0", "1"], 2),
+    ("synthesize {good} --config animation:tiny --output-dir {out} --config.frames=2", ["order is 2", "frames 2"], 2),
+    ("synthesize {good} --config novelty:tiny --output-dir {out} -j max", ["--join-mode", "Gram"], 2),
+]
+ROWS = ANIMATIONS + STARTS + JOINS + SOURCES + WEIGHTS + NAMES + NUMBERS + MEASURE + PLACES + COMMAND
 
 
 class Payload:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from texjax import cli
+from texjax import config as configs
 
 
 def resolve(*words: str):
@@ -58,6 +59,11 @@ FLAGS = [
     ("--init", None, "start.png", "init", {"name": "picture", "path": "start.png"}),
     ("--data-dir", "-d", "model_data", "features.weights", "model_data"),
     ("--tol", None, "1e-5", "tol", 1e-5),
+    ("--if-weight", None, "0.5", "terms.inter_frame.weight", 0.5),
+    ("--if-shift", None, "2.5", "terms.inter_frame.shift", 2.5),
+    ("--if-order", None, "3", "terms.inter_frame.order", 3),
+    ("--if-distance-type", None, "lap1", "terms.inter_frame.distance_type", "lap1"),
+    ("--if-octaves", None, "2", "terms.inter_frame.octaves", 2),
     ("--random-seed", None, "9", "seed", 9),
 ]
 
@@ -77,6 +83,40 @@ def test_flags_leave_the_rest_as_it_is():
 @pytest.mark.parametrize("words", [["-ow", "300", "-oh", "200"], ["-oh", "200", "-ow", "300"]])
 def test_width_and_height(words):
     assert resolve(*words).size == (300, 200)
+
+
+# The defaults of subjective-functions; its `--count` is always the number of frames.
+INTER_FRAME = {"weight": 1.0, "shift": 5.0, "order": 2, "distance_type": "l2", "octaves": 1}
+
+
+def test_a_flag_of_the_inter_frame_loss_makes_an_animation():
+    config = resolve("--config", "snelgrove:tiny", "-c", "6", "--if-order", "3")
+    assert (config.count, config.frames) == (1, 6)
+    term = config.terms.inter_frame.to_dict()
+    assert {key: term[key] for key in INTER_FRAME} == INTER_FRAME | {"order": 3}
+    assert (term["name"], term["layers"], term["octave_weights"]) == ("inter_frame", {"pixels": 1.0}, ())
+    assert list(config.terms) == ["gram", "inter_frame"] and config.is_locked
+
+
+def test_an_animation_by_its_config():
+    """Flags set its keys and leave the others; without one of them, -c is the number of outputs."""
+    plain = configs.load("animation").terms.inter_frame.to_dict()
+    config = resolve("--config", "animation", "-c", "6", "--if-shift", "3", "--config.terms.inter_frame.order=4")
+    assert (config.count, config.frames) == (1, 6)
+    assert config.terms.inter_frame.to_dict() == plain | {"shift": 3.0, "order": 4}
+    assert (
+        resolve("--config", "animation", "--if-shift", "3", "--config.terms.inter_frame.shift=7.0")
+        .terms["inter_frame"]
+        .shift
+        == 7
+    )
+    outputs = resolve("--config", "animation", "-c", "6")
+    assert (outputs.count, outputs.frames) == (6, configs.load("animation").frames)
+    assert resolve("-c", "6", "--if-order", "1", "--config.frames=5", "--config.count=2").frames == 5
+
+
+def test_mul_is_that_of_novelty():
+    assert resolve("--config", "novelty", "--mul", "0.5").terms.novelty.mul == 0.5
 
 
 def test_flags_that_are_no_keys():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from texjax import config as configs
 from texjax import run
@@ -46,6 +46,13 @@ def test_loads(name: str, arg: str):
         assert max(config.size) <= 80 < min(full.size)
 
 
+@pytest.mark.parametrize("name", configs.names())
+def test_gram_terms_have_the_keys_of_joins(name: str):
+    for term in configs.load(name).terms.values():
+        if term.name == "gram":
+            assert {"join", "join_weights", "join_position", "join_regularization"} <= set(term)
+
+
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in configs.names()])
 def test_tiny_runs(name: str, picture: Path, tmp_path: Path, request):
     words = []
@@ -56,11 +63,16 @@ def test_tiny_runs(name: str, picture: Path, tmp_path: Path, request):
     where.mkdir()
     result = run.synthesize(config, [picture], lambda made: where)
     assert (result.status, result.steps) == ("finished", config.max_iter)
-    (path,) = result.paths
-    pixels = np.asarray(Image.open(path))
-    assert pixels.shape == (config.size[1], config.size[0], 3)
+    for path in result.paths:
+        if path.suffix in (".webp", ".gif"):
+            with Image.open(path) as movie:
+                assert len(list(ImageSequence.Iterator(movie))) == config.frames > 1
+    pictures = [path for path in result.paths if path.stem != "animation"]
+    assert len(pictures) == config.frames
+    pixels = np.stack([np.asarray(Image.open(path)) for path in pictures])
+    assert pixels.shape == (config.frames, config.size[1], config.size[0], 3)
     losses = [json.loads(line)["loss"] for line in (where / "metrics.jsonl").read_text().splitlines()]
     assert len(losses) == config.max_iter + 1
     assert losses[-1] == pytest.approx(result.loss, rel=1e-5)
     assert losses[-1] < losses[0]
-    assert pixels.std() > 1
+    assert (pixels.std((1, 2, 3)) > 1).all()

@@ -11,7 +11,12 @@ import pytest
 from texjax import features, losses, optimizers, types
 from texjax.features import files
 
-LOSSES = {"gram": losses.gram, "mean": losses.mean}
+LOSSES = {
+    "gram": losses.gram,
+    "inter_frame": lambda: losses.inter_frame(order=1),  # of stacks of two frames
+    "mean": losses.mean,
+    "novelty": losses.novelty,
+}
 
 
 def narrow_vgg(name: str, folder: Path) -> types.Extractor:

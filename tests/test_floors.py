@@ -19,7 +19,7 @@ FLOORS = [  # from the top; those on one floor do not know each other, a package
     {"synthesis"},
     {"objective", "tiling", "measures"},
     {"losses", "features", "optimizers", "inits"},
-    {"pyramid", "images"},
+    {"pyramid", "images", "movies"},
     {"config", "atomic"},
     {"types", "errors"},
 ]

@@ -62,13 +62,14 @@ def test_time_grows_with_the_work(source, monkeypatch):
     assert (two / one, six / one) == pytest.approx((2, 6), rel=0.02)
 
 
-@pytest.mark.parametrize("history_size", [2, 20])
-def test_memory_is_about_that_of_the_whole_program(history_size, source, monkeypatch):
+@pytest.mark.parametrize(("history_size", "frames"), [(2, 1), (20, 1), (10, 3)])
+def test_memory_is_about_that_of_the_whole_program(history_size, frames, source, monkeypatch):
     """The program that runs, as compiled: its arguments, results and temporaries, within a factor of two."""
     monkeypatch.setattr(plan, "_rate", lambda: 1e9)
     config = configs.load("random:tiny")
     config.size = (160, 160)
     config.optimizer.history_size = history_size
+    config.frames = frames
     got = 2**20 * number(dict(plan.plan(config, [source]))["memory, about"])
     made = run.parts(config)
     sources = [jnp.asarray(array) for array in run.load(config, [source])]
@@ -77,6 +78,17 @@ def test_memory_is_about_that_of_the_whole_program(history_size, source, monkeyp
     compiled = made.advance.lower(stack, state, True, 0, *args).compile().memory_analysis()
     whole = compiled.temp_size_in_bytes + compiled.argument_size_in_bytes + compiled.output_size_in_bytes
     assert whole / 2 - 2**20 < got < 2 * whole + 2**20
+
+
+def test_frames_are_counted(source, monkeypatch):
+    """Three frames take three times as long, and 48 x 48 pixels tell of them."""
+    monkeypatch.setattr(plan, "_rate", lambda: 1e6)
+    config = configs.load("random:tiny")
+    one = number(dict(plan.plan(config, [source]))["time, about"])
+    config.frames = 3
+    table = dict(plan.plan(config, [source]))
+    assert table["output"] == "1 x 3 frames x 48 x 48 px"
+    assert number(table["time, about"]) == pytest.approx(3 * one, rel=0.05)
 
 
 def test_what_cannot_run_cannot_be_planned(source):

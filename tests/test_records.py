@@ -18,6 +18,7 @@ NAMES = [
     ({"source.scale": 0.123}, "out.Lpool1,conv3_2.o4.w0.12.512x512"),
     ({"source.width": 256}, "out.Lpool1,conv3_2.o4.w256.512x512"),
     ({"count": 3}, "out.Lpool1,conv3_2.o4.c3.512x512"),
+    ({"frames": 6}, "out.Lpool1,conv3_2.o4.f6.512x512"),
     ({"terms.gram.mul": 2.5}, "out.Lpool1,conv3_2.o4.m2.5.512x512"),
     ({"source.width": 64, "count": 2, "terms.gram.mul": 0.5}, "out.Lpool1,conv3_2.o4.w64.c2.m0.5.512x512"),
 ]
@@ -28,6 +29,12 @@ def test_name(changes, expected):
     config = configs.load("snelgrove")
     config.update_from_flattened_dict(changes)
     assert records.name("out", ["pool1", "conv3_2"], config) == expected
+
+
+def test_name_of_an_animation():
+    config = configs.load("animation")
+    config.terms.inter_frame.order = 3
+    assert records.name("out", ["pixels"], config) == "out.Lpixels.o4.f8.ifs1.0.ifo3.256x256"
 
 
 def test_name_has_the_prefix():
@@ -123,6 +130,20 @@ def test_results_carry_what_they_are_about(count, names, tmp_path):
     assert [path.name for path in paths] == names
     for path in paths:
         assert json.loads(images.read_text(path)["texjax"]) == {"config": {"seed": 3}}
+
+
+@pytest.mark.parametrize(("count", "stems"), [(1, ["animation"]), (2, ["animation_0000", "animation_0001"])])
+def test_movies_of_frames(count, stems, tmp_path):
+    stack = np.random.default_rng(0).random((count, 3, 8, 6, 3)).astype(np.float32)
+    assert records.write_movies(tmp_path, stack[:, :1]) == []
+    paths = records.write_movies(tmp_path, stack)
+    assert sorted(paths) == sorted(tmp_path.iterdir())
+    for stem, frames in zip(stems, stack, strict=True):
+        assert {path.suffix for path in paths if path.stem == stem} >= {".webp", ".gif"}
+        with Image.open(tmp_path / f"{stem}.webp") as movie:
+            for i, frame in enumerate(frames):
+                movie.seek(i)
+                np.testing.assert_array_equal(np.asarray(movie.convert("RGB")), np.rint(255 * frame))
 
 
 def test_environment():

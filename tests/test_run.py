@@ -15,7 +15,7 @@ import jax
 import numpy as np
 import png
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from texjax import cli, images, records, run
 from texjax import config as configs
@@ -281,6 +281,54 @@ def test_an_output_is_the_same_in_any_company(mode, tiny, pictures, tmp_path):
     assert got.losses().shape == (7, 3)
     np.testing.assert_allclose(got.losses()[:, 0], tiny.losses(), rtol=1e-3)
     assert np.abs(stack[0] - tiny.pixels()).max() <= 1
+
+
+MOVIES = ("animation.webp", "animation.gif")
+ANIMATION = ("--config", "animation:tiny", "-c", 4, "--if-octaves", 2)
+
+
+@pytest.fixture(scope="module")
+def animation(pictures, tmp_path_factory) -> Run:
+    return call(tmp_path_factory.mktemp("runs") / "animation", pictures["a"], *ANIMATION)
+
+
+def test_an_animation(animation):
+    names = [f"image_{i:04d}.png" for i in range(4)]
+    assert animation.code == 0
+    assert animation.out.splitlines()[1:7] == [str(animation.where / n) for n in (*names, *MOVIES)]
+    frames = np.stack([animation.pixels(name) for name in names]).astype(int)
+    assert all((frames[i] != frames[j]).mean() > 0.3 for i in range(4) for j in range(i))
+    found = sorted(path.name for path in (animation.where / "progress").iterdir())
+    assert found == [f"I{step:04d}_F{i:04d}.png" for step in (0, 3, 6) for i in range(4)]
+    for name in MOVIES:
+        with Image.open(animation.where / name) as movie:
+            assert (len(list(ImageSequence.Iterator(movie))), movie.size) == (4, (48, 48))
+    losses = animation.losses()
+    assert losses.shape == (7,) and losses[-1] < losses[0]
+    assert set(animation.metrics()[0]["terms"]) == {"gram", "inter_frame.0", "inter_frame.1"}
+
+
+def test_the_same_animation_again_is_the_same(animation, pictures, tmp_path):
+    again = call(tmp_path / "again", pictures["a"], *ANIMATION)
+    for name in ("image_0003.png", *MOVIES):
+        assert (again.where / name).read_bytes() == (animation.where / name).read_bytes()
+    np.testing.assert_array_equal(again.losses(), animation.losses())
+
+
+@pytest.mark.parametrize("mode", ["map", pytest.param("vmap", marks=pytest.mark.slow)])
+def test_several_animations(mode, animation, pictures, tmp_path):
+    """Two outputs of four frames: the first is that of a run alone, but for rounding; each has its movies."""
+    words = (*ANIMATION, "--config.frames=4", "--config.count=2", f"--config.batch_mode={mode}")
+    got = call(tmp_path / "two", pictures["a"], *words)
+    assert len(list(got.where.glob("image_*.png"))) == 8
+    assert {path.name for path in got.where.glob("animation_*.webp")} == {
+        "animation_0000.webp",
+        "animation_0001.webp",
+    }
+    assert got.losses().shape == (7, 2)
+    np.testing.assert_allclose(got.losses()[:, 0], animation.losses(), rtol=1e-3)
+    assert np.abs(got.pixels("image_0003.png").astype(int) - animation.pixels("image_0003.png")).max() <= 1
+    assert (got.pixels("image_0004.png") != got.pixels("image_0000.png")).mean() > 0.3
 
 
 def test_an_interrupt_keeps_the_result(pictures, tmp_path, monkeypatch):

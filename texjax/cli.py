@@ -16,12 +16,13 @@ from texjax import errors, measure_command, weights
 
 DEFAULT_CONFIG = "random"
 JOIN_MODES = ("average", "max", "log_euclidean", "affine_invariant", "riemann")
-LATER = {
-    "if_weight": "the inter-frame loss",
-    "if_shift": "the inter-frame loss",
-    "if_order": "the inter-frame loss",
-    "if_distance_type": "the inter-frame loss",
-    "if_octaves": "the inter-frame loss",
+# Flag -> key of the inter-frame term, and the value where the config has no such term and the flag is not given.
+INTER_FRAME = {
+    "if_weight": ("weight", 1.0),
+    "if_shift": ("shift", 5.0),
+    "if_order": ("order", 2),
+    "if_distance_type": ("distance_type", "l2"),
+    "if_octaves": ("octaves", 1),
 }
 
 
@@ -114,34 +115,32 @@ def _add_synthesize(commands: Any) -> None:
     add("--source-width", "-sw", type=int, metavar="PX", help="width to resize sources to; wins over the factor")
     add("--padding-mode", "-p", metavar="MODE", help="valid, same, reflect or circular, of the network")
     add("--join-mode", "-j", metavar="MODE", help=f"of several sources: {', '.join(JOIN_MODES)}")
-    add("--count", "-c", type=int, metavar="N", help="independent outputs")
-    add("--mul", type=float, metavar="X", help="factor on the target Gram matrices")
+    add("--count", "-c", type=int, metavar="N", help="independent outputs; with any --if flag, frames of an animation")
+    add("--mul", type=float, metavar="X", help="factor on the target Gram matrices, or on novelty's")
     add("--seed", metavar="KIND", help="start: random or symmetric (the random number seed is --random-seed)")
     add("--init", metavar="FILE", help="picture to start from")
     add("--data-dir", "-d", metavar="DIR", help="folder, or file, of the network's weights")
     add("--tol", type=float, metavar="X", help="relative decrease of the loss at which to stop")
-    add("--if-weight", type=float, metavar="X", help="inter-frame loss: weight")
-    add("--if-shift", type=float, metavar="PX", help="inter-frame loss: shift to imitate")
-    add("--if-order", type=int, metavar="N", help="inter-frame loss: frames tied together")
-    add("--if-distance-type", metavar="KIND", help="inter-frame loss: l2 or lap1")
-    add("--if-octaves", type=int, metavar="N", help="inter-frame loss: octaves")
+    add("--if-weight", type=float, metavar="X", help="inter-frame loss: weight (1)")
+    add("--if-shift", type=float, metavar="PX", help="inter-frame loss: shift to imitate (5)")
+    add("--if-order", type=int, metavar="N", help="inter-frame loss: frames tied to each (2)")
+    add("--if-distance-type", metavar="KIND", help="inter-frame loss: l2 or lap1 (l2)")
+    add("--if-octaves", type=int, metavar="N", help="inter-frame loss: octaves, the finest (1)")
 
 
 def resolve(args: argparse.Namespace, overrides: Sequence[str]) -> configs.Config:
     """The config with the flags and the overrides in it.
 
-    Raises TexjaxError for a flag that has no meaning for this config, or whose method does not exist yet.
+    Raises TexjaxError for a flag that has no meaning for this config.
     """
-    for flag, what in LATER.items():
-        if getattr(args, flag) is not None:
-            raise errors.TexjaxError(f"--{flag.replace('_', '-')}: {what} is not available yet; leave the flag out.")
     if args.seed not in (None, "random", "symmetric"):
         raise errors.unknown("kind of start", args.seed, ("random", "symmetric"))
     if args.seed is not None and args.init is not None:
         raise errors.TexjaxError("--seed and --init both choose the start; leave one of them out.")
     if args.join_mode not in (None, *JOIN_MODES):
         raise errors.unknown("join mode", args.join_mode, JOIN_MODES)
-    flags = _flag_overrides(args, configs.load(args.config))
+    base = configs.load(args.config)
+    flags = _flag_overrides(args, base)
     if any(word.startswith("--config.init=") for word in flags) and any(
         word.startswith("--config.init.") for word in overrides
     ):
@@ -152,7 +151,23 @@ def resolve(args: argparse.Namespace, overrides: Sequence[str]) -> configs.Confi
     # A tuple given twice would be joined and not replaced.
     overridden = {word.partition("=")[0] for word in overrides}
     flags = [word for word in flags if word.partition("=")[0] not in overridden]
-    return configs.load(args.config, [*flags, *overrides])
+    config = configs.load(args.config, [*flags, *overrides])
+    if _animated(args) and not _named(base, "inter_frame"):
+        with config.unlocked():
+            config.terms.inter_frame = _inter_frame(args)
+    return config
+
+
+def _animated(args: argparse.Namespace) -> bool:
+    """Whether a flag asks for an animation; then --count is its frames, as it always is in subjective-functions."""
+    return any(getattr(args, flag) is not None for flag in INTER_FRAME)
+
+
+def _inter_frame(args: argparse.Namespace) -> dict[str, Any]:
+    """The term of the inter-frame loss that the flags describe."""
+    given = {key: getattr(args, flag) for flag, (key, _) in INTER_FRAME.items() if getattr(args, flag) is not None}
+    term = dict(name="inter_frame", layers=dict(pixels=1.0), octave_weights=())
+    return term | dict(INTER_FRAME.values()) | given
 
 
 def _flag_overrides(args: argparse.Namespace, base: configs.Config) -> list[str]:
@@ -164,7 +179,7 @@ def _flag_overrides(args: argparse.Namespace, base: configs.Config) -> list[str]
         "save_every": "save_every",
         "source_scale": "source.scale",
         "source_width": "source.width",
-        "count": "count",
+        "count": "frames" if _animated(args) else "count",
         "tol": "tol",
         "data_dir": "features.weights",
         "padding_mode": "features.padding",
@@ -187,17 +202,25 @@ def _flag_overrides(args: argparse.Namespace, base: configs.Config) -> list[str]
         if value is not None:
             value = dict.fromkeys(_layers(value), 1.0) if flag == "layers" else value
             given |= {f"terms.{name}.{key}": value for name in _gram_terms(base, flag)}
+    for flag, (key, _) in INTER_FRAME.items():
+        if getattr(args, flag) is not None:
+            given |= {f"terms.{name}.{key}": getattr(args, flag) for name in _named(base, "inter_frame")}
     return [f"--config.{key}={value}" for key, value in given.items()]
 
 
 def _gram_terms(config: configs.Config, flag: str) -> list[str]:
-    """The names of the Gram terms, which some flags set."""
-    names = [name for name, term in config.terms.items() if term.name == "gram"]
+    """The names of the terms of Gram matrices, which some flags set."""
+    names = _named(config, "gram") + (_named(config, "novelty") if flag != "join_mode" else [])
     if not names:
         raise errors.TexjaxError(
             f"--{flag.replace('_', '-')} sets Gram terms, and this config has none; use --config.terms."
         )
     return names
+
+
+def _named(config: configs.Config, loss: str) -> list[str]:
+    """The names of the terms of a loss."""
+    return [name for name, term in config.terms.items() if term.name == loss]
 
 
 def _layers(words: Sequence[str]) -> list[str]:

@@ -43,6 +43,7 @@ def defaults() -> Config:
     config = ConfigDict()
     config.size = (512, 512)  # width, height in pixels
     config.count = 1  # independent outputs
+    config.frames = 1  # pictures of each output, made together: an animation
     config.batch_mode = "map"  # or "vmap": several outputs in turn or together
     config.seed = 0  # of everything stochastic
     config.octaves = 4
@@ -160,7 +161,7 @@ def check(config: Config) -> None:
     """Raises TexjaxError for a number, size or format that no run can have."""
     if len(config.size) != 2:
         raise errors.TexjaxError(f"size is {tuple(config.size)}; give two numbers, width and height in pixels.")
-    lowest = {"octaves": 1, "max_iter": 1, "save_every": 1, "count": 1, "patience": 1, "tol": 0, "seed": 0}
+    lowest = {"octaves": 1, "max_iter": 1, "save_every": 1, "count": 1, "frames": 1, "patience": 1, "tol": 0, "seed": 0}
     found = [("width", config.size[0], 1), ("height", config.size[1], 1)]
     found += [(key, config[key], low) for key, low in lowest.items()]
     found += [
@@ -173,6 +174,8 @@ def check(config: Config) -> None:
             raise errors.TexjaxError(f"{key} is {got}; give a {what} from {low} to {2**31 - 1}.")
     for name, term in config.terms.items():
         _check_term(f"terms.{name}", term)
+        if term.name == "inter_frame":
+            _check_frames(f"terms.{name}", term, config)
     color = config.source.background
     if len(color) != 3 or not all(isinstance(c, int | float) and 0 <= c <= 1 for c in color):
         raise errors.TexjaxError(
@@ -196,11 +199,25 @@ def _check_term(name: str, term: Config) -> None:
             )
     weights = {"weight": term.weight, **{f"layers.{layer}": w for layer, w in term.layers.items()}}
     weights |= {f"octave_weights[{i}]": w for i, w in enumerate(term.octave_weights)}
-    weights |= {key: term[key] for key in ("mul", "join_position", "join_regularization") if key in term}
+    weights |= {key: term[key] for key in ("mul", "shift", "join_position", "join_regularization") if key in term}
     weights |= {f"join_weights[{i}]": w for i, w in enumerate(term.get("join_weights", ()))}
     for key, got in weights.items():
         if isinstance(got, bool) or not isinstance(got, int | float) or not math.isfinite(got):
             raise errors.TexjaxError(f"{name}.{key} is {got!r}; give a finite number.")
+
+
+def _check_frames(name: str, term: Config, config: Config) -> None:
+    """Raises TexjaxError where a term ties together more frames, or looks at more octaves, than there are."""
+    order, octaves = term.get("order", 2), term.get("octaves")
+    if not isinstance(order, int) or not 1 <= order < config.frames:
+        raise errors.TexjaxError(
+            f"{name}.order is {order!r} with frames {config.frames}; give a whole number from 1, and more frames than "
+            f"that, such as frames 8."
+        )
+    if not isinstance(octaves, int) or not 1 <= octaves <= config.octaves:
+        raise errors.TexjaxError(
+            f"{name}.octaves is {octaves!r} of {config.octaves}; give a whole number from 1 to that of octaves."
+        )
 
 
 def freeze(config: Config, *, without: Sequence[str] = ()) -> Config:

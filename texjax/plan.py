@@ -25,16 +25,17 @@ def plan(config: configs.Config, paths: Sequence[Path]) -> list[tuple[str, str]]
     run.check_sizes(config, made, sources, paths)
     jax.eval_shape(lambda: run.start(config, [jnp.asarray(source) for source in sources]))  # raises for a wrong init
     width, height = config.size
+    frames = f"{config.frames} frames x " if config.frames > 1 else ""
     arrays = jax.tree.leaves(made.extractor.weights)
     compiled = _compile(config, made, sources[0])
     flops, temporary = _cost(compiled)
-    fixed = sum(a.nbytes for a in arrays) + 4 * 3 * width * height * config.count * (
+    fixed = sum(a.nbytes for a in arrays) + 4 * 3 * width * height * config.count * config.frames * (
         2 * config.optimizer.get("history_size", 0) + 6
     )
     together = config.count if config.batch_mode == "vmap" else 1
     seconds = config.count * config.max_iter * ITERATION * flops / (EFFICIENCY * _rate())
     return [
-        ("output", f"{config.count} x {width} x {height} px"),
+        ("output", f"{config.count} x {frames}{width} x {height} px"),
         *((f"source {path}", f"{a.shape[1]} x {a.shape[0]} px") for path, a in zip(paths, sources, strict=True)),
         ("network", f"{config.features.name}, {sum(a.size for a in arrays):,} parameters"),
         *_octaves(config, made),
@@ -59,7 +60,7 @@ def _octaves(config: configs.Config, made: run.Parts) -> list[tuple[str, str]]:
 def _compile(config: configs.Config, made: run.Parts, source: Any) -> Any:
     """One evaluation of the objective, compiled but not run: that takes no memory."""
     width, height = config.size
-    images = jax.ShapeDtypeStruct((1, height, width, 3), jnp.float32)
+    images = jax.ShapeDtypeStruct((config.frames, height, width, 3), jnp.float32)
     summary = jax.eval_shape(made.summarize, made.extractor.weights, source)
     targets = jax.eval_shape(lambda s: made.join([s]), summary)
     evaluate = jax.value_and_grad(made.value, has_aux=True)

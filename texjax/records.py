@@ -4,8 +4,10 @@ config.json      the resolved config
 run.json         command, versions, devices, hashes of weights and sources, seed, how and when it ended
 metrics.jsonl    one line per step: loss, its terms, gradient norm, evaluations, range, seconds
 loss.png         the loss over the steps
-progress/        I0010_F0000.png: step 10, output 0
-image.png        the result; image_0000.png and on for several
+progress/        I0010_F0000.png: step 10, picture 0
+image.png        the result; image_0000.png and on for several outputs or frames, an output's frames in a row
+animation.webp   its frames, playing, where there are several; also .gif and, with ffmpeg, .mp4; animation_0000.webp and
+                 on for several outputs
 """
 
 import importlib.metadata
@@ -22,7 +24,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from texjax import atomic, errors, images
+from texjax import atomic, errors, images, movies
 from texjax import config as configs
 
 PACKAGES = ("texjax", "jax", "jaxlib", "flax", "jaxopt", "optax", "numpy")
@@ -30,7 +32,10 @@ COLUMNS = ("loss", "gradient", "evaluations", "failed", "low", "high")
 
 
 def name(prefix: str, layers: Sequence[str], config: configs.Config) -> str:
-    """A run directory's name as subjective-functions forms it: prefix.Llayers.ooctaves[.w][.c][.m][.j].WIDTHxHEIGHT."""
+    """A run directory's name, much as subjective-functions forms it.
+
+    prefix.Llayers.ooctaves[.w][.c][.f][.m][.j][.ifs][.ifo].WIDTHxHEIGHT, with c outputs of f frames.
+    """
     if not prefix or "/" in prefix or prefix.startswith("."):
         raise errors.TexjaxError(f"--output-prefix is '{prefix}'; give a name without slash that starts with no dot.")
     parts = [prefix, f"L{','.join(layers)}", f"o{config.octaves}"]
@@ -40,11 +45,17 @@ def name(prefix: str, layers: Sequence[str], config: configs.Config) -> str:
         parts.append(f"w{config.source.width}")
     if config.count > 1:
         parts.append(f"c{config.count}")
+    if config.frames > 1:
+        parts.append(f"f{config.frames}")
     for term in config.terms.values():
         if term.get("mul", 1.0) != 1.0:
             parts.append(f"m{term.mul}")
         if term.get("join", "average") != "average":
             parts.append(f"j{term.join}")
+        if "shift" in term:
+            parts.append(f"ifs{term.shift}")
+        if term.get("order", 2) != 2:
+            parts.append(f"ifo{term.order}")
     return ".".join([*parts, "{}x{}".format(*config.size)])
 
 
@@ -151,7 +162,7 @@ def write_metrics(directory: Path, lines: list[dict[str, Any]]) -> None:
 
 
 def write_progress(directory: Path, step: int, stack: np.ndarray) -> None:
-    """Write one picture per output, [count, h, w, 3], into progress/."""
+    """Write the pictures, [n, h, w, 3], into progress/."""
     try:
         (directory / "progress").mkdir(exist_ok=True)
     except OSError as error:
@@ -168,6 +179,14 @@ def write_results(directory: Path, stack: np.ndarray, output: configs.Config, ab
     for path, image in zip(paths, stack, strict=True):
         images.save(path, image, bits=output.bits, text=text)
     return paths
+
+
+def write_movies(directory: Path, stack: np.ndarray) -> list[Path]:
+    """Write each output's frames, [count, frames, h, w, 3], as movies, where there are several; return the paths."""
+    if stack.shape[1] == 1:
+        return []
+    names = ["animation"] if len(stack) == 1 else [f"animation_{i:04d}" for i in range(len(stack))]
+    return [path for name, frames in zip(names, stack, strict=True) for path in movies.save(directory / name, frames)]
 
 
 def write_curve(directory: Path, lines: list[dict[str, Any]]) -> None:

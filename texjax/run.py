@@ -50,7 +50,7 @@ def parts(config: configs.Config) -> Parts:
 @functools.lru_cache(maxsize=4)
 def _parts(config: configs.Config) -> Parts:
     extractor = configs.build(features, config.features)
-    terms = tuple(_term(name, spec) for name, spec in config.terms.items())
+    terms = tuple(term for name, spec in config.terms.items() for term in _terms(name, spec, config.octaves))
     used = {layer for term in terms for _, layer in term.places(config.octaves)}
     for layer in used:
         extractor.grid(layer)  # raises where there is no such layer
@@ -68,10 +68,27 @@ def _parts(config: configs.Config) -> Parts:
     )
 
 
-def _term(name: str, spec: Any) -> objective.Term:
-    """A line of `config.terms`: the term's own keys apart, the rest are settings of its loss."""
-    rest = {key: value for key, value in spec.items() if key not in ("weight", "layers", "octave_weights")}
-    return objective.Term(name, configs.build(losses, rest), spec.weight, dict(spec.layers), tuple(spec.octave_weights))
+def _terms(name: str, spec: Any, octaves: int) -> list[objective.Term]:
+    """A line of `config.terms`: the term's own keys apart, the rest are settings of its loss.
+
+    One with the key `octaves` makes a term for each of so many, the finest, as its loss has to know which `octave` it
+    sees.
+    """
+    rest = {key: value for key, value in spec.items() if key not in ("weight", "layers", "octave_weights", "octaves")}
+    layers, scales = dict(spec.layers), tuple(spec.octave_weights)
+    if "octaves" not in spec:
+        return [objective.Term(name, configs.build(losses, rest), spec.weight, layers, scales)]
+    scales = scales or (1.0,) * octaves
+    return [
+        objective.Term(
+            f"{name}.{octave}",
+            configs.build(losses, rest | {"octave": octave}),
+            spec.weight,
+            layers,
+            tuple(scale if at == octave else 0.0 for at, scale in enumerate(scales)),
+        )
+        for octave in range(spec.octaves)
+    ]
 
 
 def load(config: configs.Config, paths: Sequence[Path]) -> list[np.ndarray]:
@@ -104,14 +121,14 @@ def check_sizes(config: configs.Config, made: Parts, sources: Sequence[np.ndarra
 
 
 def start(config: configs.Config, sources: Sequence[jax.Array]) -> jax.Array:
-    """The images to start from, [count, 1, h, w, 3]; each output has noise of its own, whatever the count."""
+    """The images to start from, [count, frames, h, w, 3]; each has noise of its own, whatever the count."""
     width, height = config.size
     key = jax.random.key(config.seed)
     init = [
         configs.build(inits, config.init, jax.random.fold_in(key, i), (height, width), sources)
-        for i in range(config.count)
+        for i in range(config.count * config.frames)
     ]
-    return jnp.stack(init)[:, None]
+    return jnp.stack(init).reshape(config.count, config.frames, height, width, 3)
 
 
 def targets(made: Parts, sources: Sequence[jax.Array]) -> Any:
@@ -148,7 +165,8 @@ def synthesize(
     record, begin = records.begin(where, about, paths), time.perf_counter()
     try:
         status, last = _optimize(config, made, sources, stack, where, watch)
-        results = records.write_results(where, last.images[:, 0], config.output, about)
+        results = records.write_results(where, _pictures(last), config.output, about)
+        results += records.write_movies(where, last.images)
     except BaseException:
         with contextlib.suppress(errors.EnvironmentFault):
             records.end(where, record, "failed", 0, time.perf_counter() - begin)
@@ -190,7 +208,7 @@ def _optimize(
             last = now
             lines += records.rows(lines, now.step, now.metrics, now.seconds)
             records.write_metrics(where, lines)
-            records.write_progress(where, now.step, now.images[:, 0])
+            records.write_progress(where, now.step, _pictures(now))
             watch(now)
     except KeyboardInterrupt:
         return "interrupted", last
@@ -200,6 +218,11 @@ def _optimize(
     if last.step >= config.max_iter:
         return "finished", last
     return "stalled" if last.metrics["failed"][-1].all() else "converged", last
+
+
+def _pictures(iterate: synthesis.Iterate) -> np.ndarray:
+    """All pictures of a run, [count x frames, h, w, 3]: the first output's frames, the second's, and on."""
+    return iterate.images.reshape(-1, *iterate.images.shape[2:])
 
 
 def digest(*arrays: Any) -> str:

@@ -1,0 +1,93 @@
+"""Movies: what a reader finds in the files, and ffmpeg's part played by a script."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageSequence
+
+from texjax import errors, movies
+
+
+@pytest.fixture
+def frames() -> np.ndarray:
+    """Five frames of 6 x 9 px, some values outside [0, 1]."""
+    return np.random.default_rng(0).uniform(-0.1, 1.1, (5, 6, 9, 3)).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def nowhere(monkeypatch, tmp_path):
+    """No program is on the PATH."""
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+
+
+def pixels(frames: np.ndarray) -> np.ndarray:
+    return np.rint(255 * np.clip(frames.astype(np.float64), 0, 1)).astype(np.uint8)
+
+
+def shown(path: Path) -> tuple[np.ndarray, list[int], int]:
+    """The frames of a file, how many milliseconds each is shown, and how often all are (0: for ever)."""
+    found, durations = [], []
+    with Image.open(path) as movie:
+        for frame in ImageSequence.Iterator(movie):
+            found.append(np.asarray(frame.convert("RGB")))
+            durations.append(frame.info["duration"])
+        return np.stack(found), durations, movie.info["loop"]
+
+
+def test_webp_is_exact(frames, tmp_path):
+    movies.save(tmp_path / "a.b", frames)
+    found, durations, loop = shown(tmp_path / "a.b.webp")
+    np.testing.assert_array_equal(found, pixels(frames))
+    assert (durations, loop) == ([100] * 5, 0)
+
+
+def test_gif_has_every_frame(frames, tmp_path):
+    """Of few enough pixels that 256 colors hold them all."""
+    movies.save(tmp_path / "a", frames)
+    found, durations, loop = shown(tmp_path / "a.gif")
+    np.testing.assert_allclose(found.astype(int), pixels(frames), atol=8)
+    assert (durations, loop) == ([100] * 5, 0)
+
+
+def test_the_same_frames_give_the_same_bytes(frames, tmp_path):
+    for name in ("a", "b"):
+        paths = movies.save(tmp_path / name, frames)
+        assert paths == [tmp_path / f"{name}.webp", tmp_path / f"{name}.gif"]
+    for kind in ("webp", "gif"):
+        assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
+
+
+def test_what_is_too_wide_for_webp(tmp_path):
+    paths = movies.save(tmp_path / "a", np.eye(2, 16384, dtype=np.float32).reshape(2, 1, 16384, 1).repeat(3, -1))
+    assert [path.suffix for path in paths] == [".gif"]
+
+
+def ffmpeg(folder: Path, code: str) -> None:
+    """A program of that name: its arguments are in `words`, what it is sent in `sent`."""
+    folder.mkdir()
+    lines = [f"#!{sys.executable}", "import sys", "words, sent = sys.argv[1:], sys.stdin.buffer.read()", code, ""]
+    (folder / "ffmpeg").write_text("\n".join(lines))
+    (folder / "ffmpeg").chmod(0o755)
+
+
+def test_ffmpeg_is_sent_the_frames(frames, tmp_path):
+    ffmpeg(tmp_path / "empty", "open(words[-1], 'wb').write(' '.join(words[:-1]).encode() + b'|' + sent)")
+    paths = movies.save(tmp_path / "a", frames)
+    assert [path.suffix for path in paths] == [".webp", ".gif", ".mp4"]
+    words, _, sent = paths[-1].read_bytes().partition(b"|")
+    assert sent == pixels(frames).tobytes()
+    assert b"-f rawvideo -pix_fmt rgb24 -s 9x6 -r 10 -i - " in words
+
+
+@pytest.mark.parametrize("code", ["sys.exit(1)", "open(words[-1], 'w').write('half')\nsys.exit(1)", "pass"])
+def test_ffmpeg_that_fails_leaves_no_movie(code, frames, tmp_path):
+    ffmpeg(tmp_path / "empty", code)
+    movies.save(tmp_path / "a", frames)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.gif", "a.webp", "empty"]
+
+
+def test_a_place_that_is_not_there(frames, tmp_path):
+    with pytest.raises(errors.EnvironmentFault, match="cannot write"):
+        movies.save(tmp_path / "no" / "a", frames)
