@@ -161,3 +161,34 @@ def test_unknown_padding_is_refused():
         pyramid.check("circlar")
     for padding in PADDINGS:
         pyramid.check(padding)
+
+
+@pytest.mark.parametrize(("old", "new"), [((8, 9), (16, 18)), ((7, 10), (13, 10))])
+def test_enlarging_multiplies_waves_by_their_gain(old: tuple[int, int], new: tuple[int, int]):
+    """A periodic wave stays a wave: 0.5 + cos(2 pi (2 y + x) + 1) times its two gains."""
+
+    def wave(shape: tuple[int, int], gain: float) -> np.ndarray:
+        y, x = np.meshgrid(np.arange(shape[0]) / shape[0], np.arange(shape[1]) / shape[1], indexing="ij")
+        return np.repeat((0.5 + gain * np.cos(2 * np.pi * (2 * y + x) + 1))[..., None], 3, -1)
+
+    gain = np.exp(-((2 / new[0]) ** 2 + (1 / new[1]) ** 2) / (2 * 0.1**2))
+    got = pyramid.enlarge(jnp.asarray(wave(old, 1.0), jnp.float32), new, "circular", 0.1)
+    np.testing.assert_allclose(got, wave(new, gain), atol=2e-6)
+
+
+def test_enlarging_mirrors_where_nothing_wraps():
+    """A half wave from edge to edge, cos(pi y), is even about both edges."""
+    old, new = (np.cos(np.pi * (np.arange(n) + 0.5) / n)[:, None, None] * np.ones((1, 4, 3)) for n in (6, 11))
+    gain = np.exp(-((1 / (2 * 11)) ** 2) / (2 * 0.06**2))
+    got = pyramid.enlarge(jnp.asarray(old, jnp.float32), (11, 4), "valid", 0.06)
+    np.testing.assert_allclose(got, gain * new, atol=2e-6)
+
+
+@given(seed=st.integers(0, 99), shift=st.integers(0, 7))
+@settings(max_examples=10, deadline=None)
+def test_enlarging_commutes_with_rolling(seed: int, shift: int):
+    image = jnp.asarray(picture(8, 8, seed))
+    rolled = pyramid.enlarge(jnp.roll(image, shift, 0), (16, 16), "circular", 0.1)
+    np.testing.assert_allclose(
+        rolled, jnp.roll(pyramid.enlarge(image, (16, 16), "circular", 0.1), 2 * shift, 0), atol=2e-6
+    )

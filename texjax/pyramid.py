@@ -96,3 +96,28 @@ def laplacian(image: types.Image, octaves: int, padding: str = "valid") -> list[
     levels = gaussian(image, octaves, padding)
     pairs = itertools.pairwise(levels)
     return [fine - expand(coarse, (fine.shape[0], fine.shape[1]), padding) for fine, coarse in pairs] + levels[-1:]
+
+
+def enlarge(image: types.Image, shape: tuple[int, int], padding: str, deviation: float) -> Octave:
+    """Interpolate to `shape`, at least the image's own, by sines and cosines, and low-pass it: no ringing, no weave.
+
+    Every wave of f cycles per pixel of the result is multiplied by exp(-f^2 / (2 deviation^2)), along each axis.
+    "circular" goes on periodically; the others mirror the image at its edges.
+    """
+    rows, columns = (_waves(old, new, padding, deviation) for old, new in zip(image.shape[:2], shape, strict=True))
+    return jnp.einsum("ij,jkc,lk->ilc", rows, image, columns, precision=lax.Precision.HIGHEST)
+
+
+def _waves(old: int, new: int, padding: str, deviation: float) -> Float[Array, "new old"]:
+    """Sum over waves k of gain(k) x wave k at a new place x wave k at an old place, the waves of norm 1."""
+    period = 1 if padding == "circular" else 2  # in sides: a mirrored image repeats after two
+    k = jnp.arange(1, (old + 1) // 2 if period == 1 else old)
+    gain = jnp.exp(-((k / (period * new) / deviation) ** 2) / 2)
+    # With "circular" pixel 0 lies on pixel 0, as in the pyramid; else the edges lie on the edges.
+    start = 0.0 if period == 1 else 0.5
+    angle = 2 * jnp.pi / period * k
+    at, of = (((jnp.arange(n) + start) / n)[:, None] * angle[None] for n in (new, old))
+    waves = (jnp.cos(at) * gain[None]) @ jnp.cos(of).T
+    if period == 1:
+        waves = waves + (jnp.sin(at) * gain[None]) @ jnp.sin(of).T
+    return (1 + 2 * waves) / old
