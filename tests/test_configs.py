@@ -26,7 +26,7 @@ def picture(tmp_path) -> Path:
 
 
 def test_there_are_configs():
-    assert {"random", "snelgrove"} <= set(configs.names())
+    assert {"compact", "random", "snelgrove"} <= set(configs.names())
 
 
 @pytest.mark.parametrize("name", configs.names())

@@ -32,6 +32,7 @@ def narrow_vgg(name: str, folder: Path) -> types.Extractor:
 
 
 EXTRACTORS = {
+    "compact": lambda folder: features.compact(padding="same"),
     "random": lambda folder: features.random(size=5, channels=4),
     "vgg16": lambda folder: narrow_vgg("vgg16", folder),
     "vgg19": lambda folder: narrow_vgg("vgg19", folder),

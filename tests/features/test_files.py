@@ -234,6 +234,19 @@ def test_safetensors_round_trip_with_the_same_bytes(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.h5", "b.safetensors", "c.safetensors"]
 
 
+def test_readouts_are_kept_and_checked(tmp_path):
+    layers = network("vgg19", keep=2)
+    layers["conv1_1"]["readout"] = np.eye(len(layers["conv1_1"]["bias"]), 2, dtype=np.float32)
+    mean = np.zeros(3, np.float32)
+    files.write(tmp_path / "w.safetensors", {"mean": mean, **layers}, {"network": "vgg19"})
+    got = files.read(tmp_path / "w.safetensors").layers["conv1_1"]["readout"]
+    np.testing.assert_array_equal(got, layers["conv1_1"]["readout"])
+    layers["conv1_1"]["readout"] = got[1:]
+    files.write(tmp_path / "w.safetensors", {"mean": mean, **layers}, {"network": "vgg19"})
+    with pytest.raises(errors.TexjaxError, match="conv1_1 with a readout"):
+        files.read(tmp_path / "w.safetensors")
+
+
 def test_safetensors_in_torchvision_layout(tmp_path):
     layers = network("vgg16")
     tensors = {"pre_logits.fc1.weight": np.zeros((2, 2), np.float32)}

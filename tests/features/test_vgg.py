@@ -284,6 +284,20 @@ def test_bfloat16_features_are_near():
     assert 0 < np.abs(got - want).max() < 0.05 * np.abs(want).max()
 
 
+def test_readouts_apply_on_the_way_out_only():
+    """[h, w, c] @ [c, c'] of the convolution, and of the pooling after it; deeper layers are as without."""
+    weights, image = random_weights(), random_image(20, 22)
+    rng = np.random.default_rng(1)
+    read = {name: {**layer, "readout": None} for name, layer in weights.items() if name != "mean"}
+    for layer in read.values():
+        layer["readout"] = jnp.asarray(rng.standard_normal((len(layer["bias"]), 3)), jnp.float32)
+    extractor = vgg.extractor({"mean": weights["mean"], **read}, vgg.VGG19, "average", "same", "float32")
+    plain = small("average", "same")
+    for layer, source in (("conv1_1", "conv1_1"), ("pool1", "conv1_2"), ("conv2_2", "conv2_2")):
+        want = run(plain, image, layer) @ np.asarray(read[source]["readout"])
+        np.testing.assert_allclose(run(extractor, image, layer), want, rtol=1e-4, atol=1e-5)
+
+
 def test_layers_are_those_the_weights_hold():
     assert small().layers == ("pixels", *LAYERS)
     with pytest.raises(errors.TexjaxError, match=r"conv4_1.*pool3"):

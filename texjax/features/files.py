@@ -25,7 +25,8 @@ HDF5 = b"\x89HDF\r\n\x1a\n"
 class Weights(NamedTuple):
     """Canonical weights and what is known of them.
 
-    layers: {"mean": [3], "conv1_1": {"kernel": [3, 3, in, out], "bias": [out]}, ...}, float32.
+    layers: {"mean": [3], "conv1_1": {"kernel": [3, 3, in, out], "bias": [out]}, ...}, float32; a layer
+        may have a "readout" [out, any], see `vgg.extractor`.
     metadata: network, preprocessing, source and source_sha256 of the original file, normalized: "none" or
         "photographs".
     """
@@ -128,7 +129,7 @@ def _check(path: Path, found: Mapping[str, Any]) -> None:
     """Every layer takes what the one before gives, in finite numbers."""
     channels = 3
     for name, layer in ((name, layer) for name, layer in found.items() if name != "mean"):
-        if not isinstance(layer, dict) or set(layer) != {"kernel", "bias"}:
+        if not isinstance(layer, dict) or set(layer) - {"readout"} != {"kernel", "bias"}:
             raise _unusable(path, f"holds no kernel and bias for {name}")
         kernel, bias = layer["kernel"], layer["bias"]
         expected = (3, 3, channels, bias.shape[0]) if bias.ndim == 1 else ()
@@ -138,7 +139,10 @@ def _check(path: Path, found: Mapping[str, Any]) -> None:
                 f"has {name} with kernel {list(kernel.shape)} and bias {list(bias.shape)} where "
                 f"[3, 3, {channels}, out] and [out] are needed",
             )
-        if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
+        readout = layer.get("readout", bias[:, None])
+        if readout.ndim != 2 or len(readout) != len(bias):
+            raise _unusable(path, f"has {name} with a readout {list(readout.shape)} for {len(bias)} channels")
+        if not all(np.isfinite(array).all() for array in layer.values()):
             raise _unusable(path, f"has numbers in {name} that are not finite")
         channels = bias.shape[0]
 

@@ -21,6 +21,7 @@ VGG19 = (2, 2, 4, 4, 4)
 VGG16 = (2, 2, 3, 3, 3)
 WIDTHS = (64, 128, 256, 512, 512)
 PADDINGS = ("valid", "same", "reflect", "circular")
+COMPACT = "compact.safetensors"
 POOLS: dict[str, Callable[..., Array]] = {"average": jnp.mean, "max": jnp.max}
 PRECISIONS = {
     "float32": (jnp.float32, lax.Precision.HIGHEST),
@@ -121,7 +122,11 @@ def grid(blocks: tuple[int, ...], padding: str, layer: str) -> types.Grid:
 
 
 def extractor(weights: types.Weights, blocks: tuple[int, ...], pool: str, padding: str, precision: str):
-    """An `Extractor` over canonical weights: {"mean": [3], "conv1_1": {"kernel", "bias"}, ...}."""
+    """An `Extractor` over canonical weights: {"mean": [3], "conv1_1": {"kernel", "bias"}, ...}.
+
+    Where a convolution has a "readout" [c, c'], its activation and that of a pooling after it are multiplied by it on
+    their way out; the next layer takes them as they are.
+    """
     for what, got, known in (
         ("pooling", pool, POOLS),
         ("padding", padding, PADDINGS),
@@ -133,15 +138,21 @@ def extractor(weights: types.Weights, blocks: tuple[int, ...], pool: str, paddin
     held = [name for name in order if name in weights]
     # A pooling is there if the convolution before it is.
     layers = ("pixels", *(n for i, n in enumerate(order) if n in held or (n[:4] == "pool" and order[i - 1] in held)))
+    # The convolution whose activation it is, or whose it pools.
+    source = {name: order[i - 1] if name[:4] == "pool" else name for i, name in enumerate(order)}
     widths = tuple(
         weights[f"conv{b}_1"]["bias"].shape[0] if f"conv{b}_1" in held else WIDTHS[b - 1] for b in range(1, 6)
     )
     network = VGG(blocks, widths, pool, padding, precision)
 
     def apply(weights: types.Weights, image: types.Image, layers: tuple[str, ...]) -> types.Features:
-        params = {name: value for name, value in weights.items() if name != "mean"}
+        params = {name: {k: weights[name][k] for k in ("kernel", "bias")} for name in held}
         deeper = tuple(layer for layer in layers if layer != "pixels")
         features: Any = network.apply({"params": params}, image - weights["mean"][None, None], deeper) if deeper else {}
+        for layer in deeper:
+            readout = weights[source[layer]].get("readout")
+            if readout is not None:
+                features[layer] = jnp.matmul(features[layer], readout, precision=lax.Precision.HIGHEST)
         return {layer: image if layer == "pixels" else features[layer] for layer in layers}
 
     def checked_grid(layer: str) -> types.Grid:
@@ -184,6 +195,24 @@ def vgg19(
 
     Raises TexjaxError for an unknown setting and a missing or unreadable file.
     """
+    return _from_file("vgg19", VGG19, weights, pool, padding, normalize, precision, preprocessing)
+
+
+def compact(
+    *,
+    weights: str = "",
+    pool: str = "average",
+    padding: str = "valid",
+    normalize: bool = True,
+    precision: str = "float32",
+    preprocessing: str = "auto",
+) -> types.Extractor:
+    """The small network that ships with texjax: VGG-19's layers up to conv3_4, distilled into fewer channels.
+
+    It was trained with average pooling. Settings as of `vgg19`, so that a config runs on either; the shipped weights
+    are normalized.
+    """
+    weights = weights or str(catalog.project_folder() / COMPACT)
     return _from_file("vgg19", VGG19, weights, pool, padding, normalize, precision, preprocessing)
 
 

@@ -1,0 +1,36 @@
+"""Training of the compact network: VGG-19's first three blocks distilled into a fraction of their widths.
+
+    python experiments/train_compact.py PHOTOGRAPHS VGG19_WEIGHTS OUT_DIR
+
+About an hour on two CPU cores; `weights/README.md` says what came out, and of what was tried besides.
+
+Argument `tiny`: a few steps of small batches, to see that everything works.
+"""
+
+from ml_collections import ConfigDict
+
+from texjax.config import parse_arg
+
+
+def get_config(arg=None):
+    arg = parse_arg(arg, tiny=False)
+    config = ConfigDict()
+    config.seed = 0
+    config.widths = (16, 32, 96)  # of the student's blocks; the teacher's are 64, 128, 256
+    config.steps = 4_200
+    config.learning_rate = 4e-3  # at its highest, after `warmup` steps; a cosine takes it to zero
+    config.warmup = 200
+    config.size = 72  # side of the crops in pixels
+    config.photos = 8  # crops of photographs in a batch
+    config.syntheses = 8  # half-finished syntheses in a batch
+    config.pool = 128  # syntheses kept
+    config.iterations = 2  # steps that each synthesis of a batch is taken further
+    config.visits = 40  # after so many batches a synthesis starts anew
+    # Weights of the losses: projected features, their Gram matrices, gradients of the Gram loss.
+    config.losses = ConfigDict(dict(features=1.0, grams=0.1, gradients=0.5))
+    config.gradients_from = 2_600  # step from which gradients count, as they cost as much as all the rest
+    config.save_every = 200
+    if arg.tiny:
+        config.update(widths=(4, 8, 8), steps=60, warmup=5, gradients_from=40, save_every=20, learning_rate=1e-2)
+        config.update(size=24, photos=4, syntheses=2, pool=4)
+    return config

@@ -1,0 +1,53 @@
+"""What a value and gradient costs with each network, at the layers of its shipped config.
+
+    python experiments/bench/networks.py WEIGHTS.h5 [--size 256] [--octaves 4] [--rounds 9]
+
+Circular padding for all. The networks take turns, and the ratio is that of their medians. Prints a Markdown table.
+"""
+
+import argparse
+import statistics
+import time
+
+import jax
+import jax.numpy as jnp
+
+from texjax import config as configs
+from texjax import run
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("weights")
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--octaves", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=9)
+    args = parser.parse_args()
+    common = [f"--config.octaves={args.octaves}", "--config.pyramid.padding=circular"]
+    specs = {
+        "VGG-19": ("snelgrove", [f"--config.features.weights={args.weights}", "--config.features.padding=circular"]),
+        "compact": ("compact", []),
+        "compact, layers of VGG-19's": ("compact", ["--config.terms.gram.layers={'pool1': 1.0, 'conv3_2': 1.0}"]),
+        "random": ("random", []),
+    }
+    image = jax.random.uniform(jax.random.key(0), (args.size, args.size, 3))
+    calls, times = {}, {name: [] for name in specs}
+    for name, (spec, overrides) in specs.items():
+        made = run.parts(configs.load(spec, [*common, *overrides]))
+        rest = (made.extractor.weights, run.targets(made, [image]))
+        calls[name] = jax.jit(jax.value_and_grad(made.value, has_aux=True)), rest
+        jax.block_until_ready(calls[name][0](0.9 * image[None], *rest))
+    for _ in range(args.rounds):
+        for name, (evaluate, rest) in calls.items():
+            begin = time.perf_counter()
+            jax.block_until_ready(evaluate(jnp.multiply(image, 0.9)[None], *rest))
+            times[name].append(time.perf_counter() - begin)
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    print(f"{args.size} px, {args.octaves} octaves, jax {jax.__version__}, {jax.default_backend()}\n")
+    print("| network | milliseconds | VGG-19's over it |\n|---|---|---|")
+    for name, median in medians.items():
+        print(f"| {name} | {1e3 * median:.1f} | {medians['VGG-19'] / median:.1f} |")
+
+
+if __name__ == "__main__":
+    main()
