@@ -38,7 +38,7 @@ setup: $(READY)
 demo: $(READY)
 	rm -rf demo
 	$(BIN)/python experiments/exemplars.py demo
-	$(BIN)/texjax synthesize demo/bark.png --run-dir demo/result --output-width 256 --max-iter 150
+	$(BIN)/texjax synthesize demo/pebbles.png --run-dir demo/result
 
 test: $(READY)
 	$(BIN)/python -m pytest $(ARGS)

@@ -312,7 +312,7 @@ def test_no_weights_at_all(given, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     code, sentence = texjax(capsys, "synthesize", given["good"], "--config", "snelgrove:tiny")
     assert code == 2
-    assert "texjax weights fetch vgg19" in sentence and "--config random" in sentence
+    assert "texjax weights fetch vgg19" in sentence and "--config compact" in sentence
     assert not list(tmp_path.iterdir())
 
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from texjax import cli
+from texjax import cli, flags
 from texjax import config as configs
 
 
 def resolve(*words: str):
     """The config that the command would run with."""
     ours, overrides = cli._split(["synthesize", *words])
-    return cli.resolve(cli._parser().parse_args(ours), overrides)
+    return flags.resolve(cli._parser().parse_args(ours), overrides)
 
 
 def call(capsys, *words: object) -> str:
@@ -51,7 +51,7 @@ FLAGS = [
     ("--padding-mode", "-p", "valid", "pyramid.padding", "valid"),
     ("--padding-mode", "-p", "circular", "features.padding", "circular"),
     ("--padding-mode", "-p", "circular", "pyramid.padding", "circular"),
-    *(("--join-mode", "-j", mode, "terms.gram.join", mode) for mode in cli.JOIN_MODES),
+    *(("--join-mode", "-j", mode, "terms.gram.join", mode) for mode in flags.JOIN_MODES),
     ("--count", "-c", "4", "count", 4),
     ("--mul", None, "1.5", "terms.gram.mul", 1.5),
     ("--seed", None, "symmetric", "init", {"name": "symmetric"}),
@@ -169,7 +169,7 @@ def test_join_weights():
 
 
 def test_the_default_config_needs_no_weights():
-    assert resolve().features.name == "random"
+    assert resolve().features.name == "compact"
 
 
 def test_a_config_file_by_path(tmp_path):

@@ -13,7 +13,7 @@ FLOORS = [  # from the top; those on one floor do not know each other, a package
     {"experiments"},
     {"cli"},
     {"display"},
-    {"sweep", "report", "weights", "plan", "measure_command"},
+    {"sweep", "report", "weights", "plan", "measure_command", "flags"},
     {"run"},
     {"records"},
     {"synthesis"},

@@ -17,7 +17,7 @@ import png
 import pytest
 from PIL import Image, ImageSequence
 
-from texjax import cli, images, records, run
+from texjax import cli, flags, images, records, run
 from texjax import config as configs
 
 TINY = ("--config", "random:tiny")  # 48 px, 2 octaves, 6 steps, 3 at a time
@@ -110,7 +110,7 @@ def test_metrics(tiny):
 
 def test_the_config_is_the_resolved_one(tiny, pictures):
     args = cli._parser().parse_args(["synthesize", str(pictures["a"]), *TINY])
-    assert tiny.read("config.json") == json.loads(json.dumps(cli.resolve(args, []).to_dict()))
+    assert tiny.read("config.json") == json.loads(json.dumps(flags.resolve(args, []).to_dict()))
 
 
 def test_the_record_is_complete(tiny, pictures):
