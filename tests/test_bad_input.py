@@ -93,6 +93,9 @@ NAMES = [
     (RUN + "--seed symetric", ["'symetric'", "'symmetric'"], 2),
 ]
 NUMBERS = [
+    (RUN + "--config.schedule.steps=(5,5)", ["schedule.steps is (5, 5)", "2 octaves"], 2),
+    (RUN + "--config.schedule.steps=(0,)", ["schedule.steps", "from 1"], 2),
+    (RUN + "--config.schedule.lowpass=0.0", ["schedule", "lowpass above 0"], 2),
     *((RUN + f"{flag} {n}", [n], 2) for flag in ("--output-width", "--output-height") for n in ("0", "-3")),
     *((RUN + f"{flag} 0", ["is 0", "1"], 2) for flag in ("--octaves", "--max-iter", "--save-every", "--count")),
     *((RUN + f"{flag} -2", ["is -2", "1"], 2) for flag in ("--octaves", "--max-iter", "--save-every", "--count")),

@@ -93,6 +93,7 @@ def teacher(path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_tiny_training_lowers_its_loss_and_writes_weights(tmp_path: Path):
     for i, picture in enumerate(random_images(3, 3, 32)):
         smooth = np.kron(picture[:8, :8], np.ones((40, 40, 1)))

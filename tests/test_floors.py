@@ -15,7 +15,7 @@ FLOORS = [  # from the top; those on one floor do not know each other, a package
     {"display"},
     {"sweep", "report", "weights", "plan", "measure_command", "flags"},
     {"run"},
-    {"records"},
+    {"records", "schedule"},
     {"synthesis"},
     {"objective", "tiling", "measures"},
     {"losses", "features", "optimizers", "inits"},

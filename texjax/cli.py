@@ -84,7 +84,7 @@ def synthesize(args: argparse.Namespace, overrides: Sequence[str]) -> None:
         raise errors.TexjaxError("no source given; name at least one picture or a folder of pictures.")
     paths = images.sources(given)
 
-    from texjax import display, plan, records, run
+    from texjax import display, plan, records, run, schedule
 
     display.prepare_jax()
     with display.device_errors():
@@ -97,7 +97,7 @@ def synthesize(args: argparse.Namespace, overrides: Sequence[str]) -> None:
                 return records.exact(args.run_dir)
             return records.fresh(args.output_dir, records.name(args.output_prefix, parts.layers, config))
 
-        with display.progress(config.max_iter) as watch:
+        with display.progress(schedule.total(config)) as watch:
             result = run.synthesize(config, paths, directory, watch)
     display.show_result(result)
     if result.status == "interrupted":

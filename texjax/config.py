@@ -53,6 +53,9 @@ def defaults() -> Config:
     config.save_every = 10  # steps per device call, and between progress pictures
     config.tol = 1e-9  # relative decrease of the loss in a step below which a run ends; 0: never
     config.patience = 5  # failed line searches in a row that end a run
+    # Coarse to fine: steps at each smaller size, half the next one's, before those at full size; () for none. In
+    # between the picture is low-passed (deviation in cycles per pixel) and gets noise (in the image's units).
+    config.schedule = ConfigDict(dict(steps=(), lowpass=0.06, noise=2 / 255))
     # Width in pixels (it wins) or factor to resize sources to, 0: as they are; what shows through transparent pixels;
     # and the number of pixels above which a picture is refused.
     config.source = ConfigDict(dict(width=0, scale=0.0, background=(1.0, 1.0, 1.0), max_pixels=89_478_485))
@@ -172,6 +175,7 @@ def check(config: Config) -> None:
         if isinstance(got, bool) or not isinstance(got, kind) or not low <= got < 2**31:
             what = "whole number" if kind is int else "number"
             raise errors.TexjaxError(f"{key} is {got}; give a {what} from {low} to {2**31 - 1}.")
+    _check_schedule(config)
     for name, term in config.terms.items():
         _check_term(f"terms.{name}", term)
         if term.name == "inter_frame":
@@ -187,6 +191,19 @@ def check(config: Config) -> None:
         raise errors.TexjaxError(
             f"output.bits is {config.output.bits}, and {config.output.format} files have "
             f"{' or '.join(map(str, FORMATS[config.output.format]))}; use one of these, or another output.format."
+        )
+
+
+def _check_schedule(config: Config) -> None:
+    """Raises TexjaxError where the schedule has other than whole steps, or no octave for a scale."""
+    steps, rest = tuple(config.schedule.steps), {key: config.schedule[key] for key in ("lowpass", "noise")}
+    if not all(isinstance(n, int) and n >= 1 for n in steps) or len(steps) >= config.octaves:
+        raise errors.TexjaxError(
+            f"schedule.steps is {steps} with {config.octaves} octaves; give whole numbers from 1, fewer than octaves."
+        )
+    if not 0 < rest["lowpass"] < math.inf or not 0 <= rest["noise"] < math.inf:
+        raise errors.TexjaxError(
+            f"schedule has {rest}; give a lowpass above 0 and a noise from 0, such as 0.06 and 0.01."
         )
 
 

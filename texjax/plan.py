@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from texjax import config as configs
-from texjax import pyramid, run
+from texjax import pyramid, run, schedule
 
 # Measured on CPU: what a network's convolutions reach of a large matrix product's rate, and an iteration's time in
 # evaluations of the objective.
@@ -33,13 +33,14 @@ def plan(config: configs.Config, paths: Sequence[Path]) -> list[tuple[str, str]]
         2 * config.optimizer.get("history_size", 0) + 6
     )
     together = config.count if config.batch_mode == "vmap" else 1
-    seconds = config.count * config.max_iter * ITERATION * flops / (EFFICIENCY * _rate())
+    steps = sum(scale.config.max_iter / 4**scale.below for scale in schedule.scales(config))
+    seconds = config.count * steps * ITERATION * flops / (EFFICIENCY * _rate())
     return [
         ("output", f"{config.count} x {frames}{width} x {height} px"),
         *((f"source {path}", f"{a.shape[1]} x {a.shape[0]} px") for path, a in zip(paths, sources, strict=True)),
         ("network", f"{config.features.name}, {sum(a.size for a in arrays):,} parameters"),
         *_octaves(config, made),
-        ("optimizer", f"{config.optimizer.name}, at most {config.max_iter} iterations"),
+        ("optimizer", f"{config.optimizer.name}, at most {config.max_iter} iterations{_before(config)}"),
         ("memory, about", f"{(together * temporary + fixed) / 2**20:,.0f} MiB"),
         ("time, about", f"{seconds:,.0f} s, of {jax.devices()[0].device_kind}"),
     ]
@@ -55,6 +56,13 @@ def _octaves(config: configs.Config, made: run.Parts) -> list[tuple[str, str]]:
         layers = ", ".join(f"{layer} {grid.size(width)} x {grid.size(height)}" for layer, grid in grids.items())
         rows.append((f"octave {octave}", f"{width} x {height} px: {layers or 'not used'}"))
     return rows
+
+
+def _before(config: configs.Config) -> str:
+    """What the schedule puts before the full size."""
+    coarse = schedule.scales(config)[:-1]
+    sizes = (f"{s.config.max_iter} at {s.config.size[0]} x {s.config.size[1]} px" for s in coarse)
+    return f", after {', '.join(sizes)}" if coarse else ""
 
 
 def _compile(config: configs.Config, made: run.Parts, source: Any) -> Any:

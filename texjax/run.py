@@ -4,7 +4,7 @@ import contextlib
 import functools
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,11 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from texjax import config as configs
-from texjax import errors, features, images, inits, losses, objective, optimizers, records, synthesis, types
+from texjax import errors, features, images, inits, losses, objective, optimizers, records, schedule, synthesis, types
 from texjax.losses import joins
 
 # Keys that choose values but no program: runs that differ in these alone share their compilations.
-VALUES = ("seed", "init", "source", "output", "max_iter", "tol", "patience")
+VALUES = ("seed", "init", "source", "output", "max_iter", "tol", "patience", "schedule")
 
 
 class Parts(NamedTuple):
@@ -159,12 +159,13 @@ def synthesize(
         "weights_sha256": digest(*jax.tree.leaves(made.extractor.weights)),
     }
     sources = [jnp.asarray(array) for array in arrays]
+    first = schedule.scales(config)[0]
     # Waited for, as an allocation that fails is told only then.
-    stack = jax.block_until_ready(start(config, sources))
+    stack = jax.block_until_ready(start(first.config, schedule.reduced(sources, first)))
     where = directory(made)
     record, begin = records.begin(where, about, paths), time.perf_counter()
     try:
-        status, last = _optimize(config, made, sources, stack, where, watch)
+        status, last = _optimize(config, sources, stack, where, watch)
         results = records.write_results(where, _pictures(last), config.output, about)
         results += records.write_movies(where, last.images)
     except BaseException:
@@ -182,42 +183,65 @@ def synthesize(
 
 def _optimize(
     config: configs.Config,
-    made: Parts,
     sources: Sequence[jax.Array],
     stack: jax.Array,
     where: Path,
     watch: Callable[[synthesis.Iterate], None],
 ) -> tuple[str, synthesis.Iterate]:
-    """Iterate, and write metrics and progress; return how it ended and the last good iterate."""
+    """Iterate, and write metrics and progress; return how it ended and the last good iterate, at full size."""
     nothing = {"loss": np.full((1, config.count), np.nan)}
     last = synthesis.Iterate(0, np.asarray(stack), nothing, 0.0)
     lines: list[dict[str, Any]] = []
     try:
-        for now in synthesis.iterate(
-            made.advance,
-            made.minimizer,
-            stack,
-            (made.extractor.weights, targets(made, sources)),
-            max_iter=config.max_iter,
-            save_every=config.save_every,
-            tol=config.tol,
-            patience=config.patience,
-        ):
+        for now in _scales(config, sources, stack):
             if not np.isfinite(now.metrics["loss"]).all():
-                return "failed", last
+                return "failed", _whole(last, config)
             last = now
             lines += records.rows(lines, now.step, now.metrics, now.seconds)
             records.write_metrics(where, lines)
             records.write_progress(where, now.step, _pictures(now))
             watch(now)
     except KeyboardInterrupt:
-        return "interrupted", last
+        return "interrupted", _whole(last, config)
     finally:
         if lines:
             records.write_curve(where, lines)
-    if last.step >= config.max_iter:
+    if last.step >= schedule.total(config):
         return "finished", last
     return "stalled" if last.metrics["failed"][-1].all() else "converged", last
+
+
+def _scales(config: configs.Config, sources: Sequence[jax.Array], stack: jax.Array) -> Iterator[synthesis.Iterate]:
+    """The iterates of all scales in turn; steps count on. The start of a later scale is only waited for."""
+    done, waited, last = 0, 0.0, None
+    for scale in schedule.scales(config):
+        made = parts(scale.config)
+        if last is not None:
+            stack = schedule.start(last.images, scale, config.schedule.noise)
+        for now in synthesis.iterate(
+            made.advance,
+            made.minimizer,
+            stack,
+            (made.extractor.weights, targets(made, schedule.reduced(sources, scale))),
+            max_iter=scale.config.max_iter,
+            save_every=config.save_every,
+            tol=config.tol,
+            patience=config.patience,
+        ):
+            if done and now.step == 0:
+                waited = now.seconds
+                continue
+            last = now._replace(step=done + now.step, seconds=now.seconds + waited)
+            waited = 0.0
+            yield last
+        done += scale.config.max_iter  # steps that a scale did not need are left out of the count
+
+
+def _whole(iterate: synthesis.Iterate, config: configs.Config) -> synthesis.Iterate:
+    """The iterate at full size, where it is of a coarser scale: what an interrupted run leaves."""
+    if iterate.images.shape[-3:-1] == tuple(config.size)[::-1]:
+        return iterate
+    return iterate._replace(images=np.asarray(schedule.enlarged(iterate.images, config)))
 
 
 def _pictures(iterate: synthesis.Iterate) -> np.ndarray:

@@ -11,7 +11,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from texjax import cli, errors, features, losses, objective
+from texjax import errors, features, flags, losses, objective
 from texjax.losses import joins
 
 SPECTRAL = ("log_euclidean", "affine_invariant", "riemann")
@@ -53,7 +53,7 @@ def check(got: Any, want: Any, rtol: float = 1e-6) -> None:
 
 
 def test_the_command_names_all():
-    assert set(cli.JOIN_MODES) == set(joins.NAMES)
+    assert set(flags.JOIN_MODES) == set(joins.NAMES)
 
 
 def test_average_and_max_by_hand():
