@@ -15,7 +15,9 @@ from texjax import types
 from texjax.features import vgg
 
 BLOCKS = (2, 2, 4)
-CONVOLUTIONS = tuple(name for name, width in vgg.operations(BLOCKS, vgg.WIDTHS[:3]) if width is not None)
+# A pooling's projection is that of the convolution before it.
+SOURCE = vgg.convolutions(BLOCKS)
+CONVOLUTIONS = tuple(name for name, of in SOURCE.items() if of == name)
 # Where gradients of Gram losses are compared: what textures are usually optimized at.
 MATCHED = ("pool1", "conv2_2", "conv3_2", "conv3_4")
 # Step of a synthesis, root mean square per pixel, at first and after every visit.
@@ -41,14 +43,14 @@ class State(NamedTuple):
     pool: Pool
 
 
-def student(widths: tuple[int, ...]) -> vgg.VGG:
-    """The network to train; zero padding, in the teacher too, as it is twice as fast as any other."""
+def network(widths: tuple[int, ...]) -> vgg.VGG:
+    """Student or teacher; zero padding, as it is twice as fast as any other."""
     return vgg.VGG(BLOCKS, tuple(widths), "average", "same")
 
 
-def batched(network: vgg.VGG, params: Any, images: jax.Array, layers: tuple[str, ...]) -> Features:
+def batched(module: vgg.VGG, params: Any, images: jax.Array, layers: tuple[str, ...]) -> Features:
     """Features of mean-shifted images, [n, h, w, c] each."""
-    return jax.vmap(lambda image: network.apply({"params": params}, image, layers))(images)  # pyright: ignore
+    return jax.vmap(lambda image: module.apply({"params": params}, image, layers))(images)  # pyright: ignore
 
 
 def crops(key: types.PRNGKey, photos: jax.Array, count: int, size: int) -> jax.Array:
@@ -143,7 +145,7 @@ def training(
 
     teacher: canonical weights, normalized. schedule: step -> learning rate. config: that of configs/training.
     """
-    small, large = student(config.widths), vgg.VGG(BLOCKS, vgg.WIDTHS[:3], "average", "same")
+    small, large = network(config.widths), network(vgg.WIDTHS[:3])
     known = {name: value for name, value in teacher.items() if name != "mean"}
     shift = teacher["mean"][None, None, None]
     solver = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule, b2=0.99))
@@ -166,9 +168,8 @@ def training(
         return sources.mean((1, 2), keepdims=True) + 0.02 * jax.random.normal(key, sources.shape)
 
     def own_slopes(params: Any, images: jax.Array, sources: jax.Array, choice: jax.Array) -> jax.Array:
-        # A pooling's projection is that of the convolution before it.
-        before = {name: name if name[0] == "c" else f"conv{name[4]}_{BLOCKS[int(name[4]) - 1]}" for name in MATCHED}
-        metrics = {name: params["projections"][of] @ params["projections"][of].T for name, of in before.items()}
+        matrices = {name: params["projections"][SOURCE[name]] for name in MATCHED}
+        metrics = {name: matrix @ matrix.T for name, matrix in matrices.items()}
         return gram_slopes(
             lambda x: batched(small, params["student"], x - shift, MATCHED), images, sources, choice, metrics
         )

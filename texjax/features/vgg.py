@@ -76,6 +76,12 @@ def operations(blocks: tuple[int, ...], widths: tuple[int, ...]) -> list[tuple[s
     return order
 
 
+def convolutions(blocks: tuple[int, ...]) -> dict[str, str]:
+    """Layer -> the convolution whose activation it is, or pools."""
+    order = [name for name, _ in operations(blocks, WIDTHS[: len(blocks)])]
+    return {name: order[i - 1] if name.startswith("pool") else name for i, name in enumerate(order)}
+
+
 def _cut(x: Array, rim: int) -> Array:
     return x[:, rim : x.shape[1] - rim, rim : x.shape[2] - rim]
 
@@ -136,10 +142,8 @@ def extractor(weights: types.Weights, blocks: tuple[int, ...], pool: str, paddin
             raise errors.unknown(what, got, known)
     order = [name for name, _ in operations(blocks, WIDTHS)]
     held = [name for name in order if name in weights]
-    # A pooling is there if the convolution before it is.
-    layers = ("pixels", *(n for i, n in enumerate(order) if n in held or (n[:4] == "pool" and order[i - 1] in held)))
-    # The convolution whose activation it is, or whose it pools.
-    source = {name: order[i - 1] if name[:4] == "pool" else name for i, name in enumerate(order)}
+    source = convolutions(blocks)
+    layers = ("pixels", *(name for name in order if source[name] in held))
     widths = tuple(
         weights[f"conv{b}_1"]["bias"].shape[0] if f"conv{b}_1" in held else WIDTHS[b - 1] for b in range(1, 6)
     )
