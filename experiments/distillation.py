@@ -18,7 +18,7 @@ BLOCKS = (2, 2, 4)
 # A pooling's projection is that of the convolution before it.
 SOURCE = vgg.convolutions(BLOCKS)
 CONVOLUTIONS = tuple(name for name, of in SOURCE.items() if of == name)
-# Where gradients of Gram losses are compared: what textures are usually optimized at.
+# What textures are usually optimized at, and so the pool's syntheses.
 MATCHED = ("pool1", "conv2_2", "conv3_2", "conv3_4")
 # Step of a synthesis, root mean square per pixel, at first and after every visit.
 FIRST_STEP, FALL = 0.06, 0.94
@@ -109,17 +109,16 @@ def relative(found: jax.Array, wanted: jax.Array) -> jax.Array:
 def gram_slopes(
     apply: Callable[..., Features], images: jax.Array, sources: jax.Array, choice: jax.Array, metrics: Features
 ) -> jax.Array:
-    """Gradient by the images of log E at one matched layer each, [n, h, w, 3], where E = tr(D A D A).
+    """Gradient by the images of log E, [n, h, w, 3], summed over matched layers, where E = tr(D A D A).
 
     D = G(image) - G(source), and A = P P^T is the metric of the layer, so that E = ||P^T D P||^2 is the distance of the
-    Gram matrices of projected features; for a layer without A it is ||D||^2. The logarithm takes the scale of the layer
-    out. choice: [n, layers of MATCHED], weights of the layers.
+    Gram matrices of projected features. The logarithm takes the scale of the layer out. choice: [n, layers of MATCHED],
+    weights of the layers.
     """
     wanted = {name: grams(value) for name, value in apply(sources).items()}
 
     def error(name: str, features: jax.Array) -> jax.Array:
-        product = grams(features) - wanted[name]
-        product = product @ metrics[name] if name in metrics else product
+        product = (grams(features) - wanted[name]) @ metrics[name]
         return jnp.sum(product * product.swapaxes(1, 2), (1, 2))
 
     def value(images: jax.Array) -> jax.Array:
@@ -130,18 +129,10 @@ def gram_slopes(
     return jax.grad(value)(images)
 
 
-def cosine_distance(a: jax.Array, b: jax.Array) -> jax.Array:
-    """1 - cosine of the angle between gradients, mean over images."""
-    dot, aa, bb = (jnp.sum(x * y, (1, 2, 3)) for x, y in ((a, b), (a, a), (b, b)))
-    return jnp.mean(1 - dot * jax.lax.rsqrt(aa * bb + 1e-20))
-
-
 def training(
     teacher: types.Weights, schedule: Callable, config: Any
 ) -> tuple[Callable[..., State], Callable[..., tuple[State, dict[str, jax.Array]]]]:
-    """The functions (key, photos) -> state and (state, key, photos, weights) -> (state, losses).
-
-    weights: of the losses, {name: number}; constants of the program. A loss that is missing is not computed.
+    """The functions (key, photos) -> state and (state, key, photos) -> (state, losses).
 
     teacher: canonical weights, normalized. schedule: step -> learning rate. config: that of configs/training.
     """
@@ -151,7 +142,7 @@ def training(
     solver = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule, b2=0.99))
 
     def init(key: types.PRNGKey, photos: jax.Array) -> State:
-        first, second, third = jax.random.split(key, 3)
+        first, second, third, fourth = jax.random.split(key, 4)
         params = small.init(first, jnp.zeros((config.size, config.size, 3)), CONVOLUTIONS)["params"]
         channels = {name: width for name, width in vgg.operations(BLOCKS, tuple(config.widths)) if width}
         projections = {
@@ -161,18 +152,11 @@ def training(
         }
         params = {"student": params, "projections": projections}
         sources = crops(third, photos, config.pool, config.size)
-        pool = Pool(fresh(third, sources), sources, jnp.zeros(config.pool, int))
+        pool = Pool(fresh(fourth, sources), sources, jnp.zeros(config.pool, int))
         return State(jnp.zeros((), int), params, solver.init(params), pool)
 
     def fresh(key: types.PRNGKey, sources: jax.Array) -> jax.Array:
         return sources.mean((1, 2), keepdims=True) + 0.02 * jax.random.normal(key, sources.shape)
-
-    def own_slopes(params: Any, images: jax.Array, sources: jax.Array, choice: jax.Array) -> jax.Array:
-        matrices = {name: params["projections"][SOURCE[name]] for name in MATCHED}
-        metrics = {name: matrix @ matrix.T for name, matrix in matrices.items()}
-        return gram_slopes(
-            lambda x: batched(small, params["student"], x - shift, MATCHED), images, sources, choice, metrics
-        )
 
     def visit(key: types.PRNGKey, state: State, photos: jax.Array) -> tuple[jax.Array, Pool]:
         """Take the next syntheses a little further; those that are old start anew from other crops."""
@@ -184,26 +168,26 @@ def training(
         images = jnp.where(old, fresh(noise, sources), pool.images[at])
         visits = jnp.where(old[:, 0, 0, 0], 0, pool.visits[at])
         step = (FIRST_STEP * FALL**visits)[:, None, None, None]
+        matrices = {name: state.params["projections"][SOURCE[name]] for name in MATCHED}
+        metrics = {name: matrix @ matrix.T for name, matrix in matrices.items()}
         for i in range(config.iterations):
             choice = jax.random.dirichlet(jax.random.fold_in(pick, i), jnp.ones(len(MATCHED)), (count,))
-            slope = own_slopes(state.params, images, sources, choice)
+            slope = gram_slopes(
+                lambda x: batched(small, state.params["student"], x - shift, MATCHED), images, sources, choice, metrics
+            )
             size = jnp.sqrt(jnp.mean(slope**2, (1, 2, 3), keepdims=True)) + 1e-12
             images = jnp.clip(images - step * slope / size, 0, 1)
         pool = Pool(
             pool.images.at[at].set(images), pool.sources.at[at].set(sources), pool.visits.at[at].set(visits + 1)
         )
-        return jnp.stack([images, sources]), pool
+        return images, pool
 
-    def step(state: State, key: types.PRNGKey, photos: jax.Array, weights: Any) -> tuple[State, dict[str, jax.Array]]:
-        crop, noise, pick, visiting = jax.random.split(jax.random.fold_in(key, state.step), 4)
+    def step(state: State, key: types.PRNGKey, photos: jax.Array) -> tuple[State, dict[str, jax.Array]]:
+        crop, noise, visiting = jax.random.split(jax.random.fold_in(key, state.step), 3)
         clean = crops(crop, photos, config.photos, config.size)
-        (images, sources), pool = visit(visiting, state, photos)
-        choice = jax.nn.one_hot(jax.random.randint(pick, (len(images),), 0, len(MATCHED)), len(MATCHED))
+        images, pool = visit(visiting, state, photos)
         batch = jnp.concatenate([noisy(noise, clean), images]) - shift
         wanted = batched(large, known, batch, CONVOLUTIONS)
-        slopes = jnp.zeros(())
-        if "gradients" in weights:
-            slopes = gram_slopes(lambda x: batched(large, known, x - shift, MATCHED), images, sources, choice, {})
 
         def loss(params: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
             found = batched(small, params["student"], batch, CONVOLUTIONS)
@@ -211,10 +195,7 @@ def training(
             errors = {name: relative(projected[name], wanted[name]) for name in CONVOLUTIONS}
             of_grams = [relative(grams(projected[name]), grams(wanted[name])) for name in CONVOLUTIONS]
             parts = {"features": jnp.stack(list(errors.values())).mean(), "grams": jnp.stack(of_grams).mean()}
-            if "gradients" in weights:
-                own = own_slopes(params, images, sources, choice)
-                parts["gradients"] = cosine_distance(own, slopes)
-            total = sum((weights[name] * value for name, value in parts.items()), start=jnp.zeros(()))
+            total = sum((config.losses[name] * value for name, value in parts.items()), start=jnp.zeros(()))
             return total, {"loss": total, **parts, **errors}
 
         grads, metrics = jax.grad(loss, has_aux=True)(state.params)

@@ -8,7 +8,6 @@ OUT_DIR holds the checkpoints, from which an interrupted training goes on, `metr
 """
 
 import argparse
-import functools
 import json
 import time
 from pathlib import Path
@@ -77,8 +76,7 @@ def main() -> None:
     photos = photographs(args.photographs)
     schedule = optax.warmup_cosine_decay_schedule(0.0, config.learning_rate, config.warmup, config.steps)
     init, step = distillation.training(teacher, schedule, config)
-    early = {name: weight for name, weight in config.losses.items() if name != "gradients"}
-    first, later = (synthesis.compiled(functools.partial(step, weights=dict(w))) for w in (early, config.losses))
+    step = synthesis.compiled(step)
     state = jax.jit(init)(jax.random.key(config.seed), photos)
     args.output.mkdir(parents=True, exist_ok=True)
     with (
@@ -91,7 +89,6 @@ def main() -> None:
         bar = progress.add_task("training", total=config.steps, completed=int(state.step))
         seen, begin = {}, time.perf_counter()
         while state.step < config.steps:
-            step = first if state.step < config.gradients_from else later
             state, metrics = step(state, jax.random.key(config.seed + 1), photos)
             for name, value in metrics.items():
                 seen.setdefault(name, []).append(float(value))

@@ -33,14 +33,6 @@ def test_relative_error_by_hand():
     )
 
 
-def test_cosine_distance_by_hand():
-    a, b = np.zeros((2, 1, 1, 3), np.float32), np.zeros((2, 1, 1, 3), np.float32)
-    a[0, 0, 0], b[0, 0, 0] = (1, 0, 0), (2, 2, 0)  # 45 degrees
-    a[1, 0, 0], b[1, 0, 0] = (0, 0, 3), (0, 0, -1)  # opposite
-    found = distillation.cosine_distance(jnp.asarray(a), jnp.asarray(b))
-    assert float(found) == pytest.approx((1 - 0.5**0.5 + 2) / 2, rel=1e-6)
-
-
 @pytest.mark.parametrize("projected", [False, True])
 def test_gram_slopes_against_the_formula(projected: bool):
     """With F = image: d log E / dF = 4 F A D A / (pixels E), D = F^T F / pixels - T, E = tr(D A D A), A = P P^T."""
@@ -53,7 +45,7 @@ def test_gram_slopes_against_the_formula(projected: bool):
     def identity(x: jax.Array) -> dict[str, jax.Array]:
         return {name: x for name in distillation.MATCHED}
 
-    metrics = identity(jnp.asarray(metric)) if projected else {}
+    metrics = identity(jnp.asarray(metric))
     found = distillation.gram_slopes(identity, jnp.asarray(images), jnp.asarray(sources), jnp.asarray(choice), metrics)
     for image, source, got in zip(images.astype(np.float64), sources.astype(np.float64), found, strict=True):
         flat, target = image.reshape(25, 3), source.reshape(25, 3)
@@ -104,7 +96,7 @@ def test_tiny_training_lowers_its_loss_and_writes_weights(tmp_path: Path):
     done = subprocess.run([*map(str, command)], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     rows = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
-    assert rows[-1]["step"] == 60 and "gradients" in rows[-1]
+    assert rows[-1]["step"] == 30
     assert rows[-1]["features"] < 0.92 * rows[0]["features"]
     made = features.compact(weights=str(tmp_path / "out" / "compact.safetensors"))
     assert made.layers[-1] in ("conv3_4", "pool3")

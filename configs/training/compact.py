@@ -17,7 +17,7 @@ def get_config(arg=None):
     config = ConfigDict()
     config.seed = 0
     config.widths = (16, 32, 96)  # of the student's blocks; the teacher's are 64, 128, 256
-    config.steps = 4_200
+    config.steps = 4_000
     config.learning_rate = 4e-3  # at its highest, after `warmup` steps; a cosine takes it to zero
     config.warmup = 200
     config.size = 72  # side of the crops in pixels
@@ -26,11 +26,9 @@ def get_config(arg=None):
     config.pool = 128  # syntheses kept
     config.iterations = 2  # steps that each synthesis of a batch is taken further
     config.visits = 40  # after so many batches a synthesis starts anew
-    # Weights of the losses: projected features, their Gram matrices, gradients of the Gram loss.
-    config.losses = ConfigDict(dict(features=1.0, grams=0.1, gradients=0.5))
-    config.gradients_from = 2_600  # step from which gradients count, as they cost as much as all the rest
+    config.losses = ConfigDict(dict(features=1.0, grams=0.1))  # projected features, and their Gram matrices
     config.save_every = 200
     if arg.tiny:
-        config.update(widths=(4, 8, 8), steps=60, warmup=5, gradients_from=40, save_every=20, learning_rate=1e-2)
-        config.update(size=24, photos=4, syntheses=2, pool=4)
+        config.update(widths=(4, 8, 8), steps=30, warmup=3, save_every=10, learning_rate=1e-2)
+        config.update(size=24, photos=4, syntheses=2, pool=4, iterations=1)
     return config
