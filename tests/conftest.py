@@ -18,7 +18,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if os.environ.setdefault("TEXJAX_COMPILATION_CACHE", "0") == "0":
         jax.config.update("jax_enable_compilation_cache", False)
     jax.config.update("jax_numpy_rank_promotion", "raise")
-    hypothesis.settings.register_profile("texjax", parent=hypothesis.settings(), deadline=None)  # compiling takes long
+    # Compiling takes long, and most properties here are of continuous numbers: a few draws say what a hundred do.
+    hypothesis.settings.register_profile("texjax", hypothesis.settings(), deadline=None, max_examples=20)
     hypothesis.settings.load_profile("texjax")
 
     folder = tempfile.TemporaryDirectory(prefix="texjax-tests-")
@@ -41,3 +42,19 @@ def test_data() -> Path:
     if not Path(folder).is_dir():
         pytest.skip(f"TEXJAX_TEST_DATA={folder} is not a folder: it names one with images/ and weights/")
     return Path(folder).resolve()
+
+
+@pytest.fixture(scope="session")
+def random_vgg19(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A weight file of VGG-19's first three blocks with random weights, flagged as normalized."""
+    import jax.numpy as jnp
+    import numpy as np
+
+    from texjax.features import files, vgg
+
+    network = vgg.VGG((2, 2, 4), vgg.WIDTHS[:3], "average", "same")
+    params = network.init(jax.random.key(5), jnp.zeros((24, 24, 3)), ("conv3_4",))["params"]
+    layers = {"mean": np.full(3, 0.45, np.float32), **jax.tree.map(np.asarray, params)}
+    path = tmp_path_factory.mktemp("weights") / "vgg19.safetensors"
+    files.write(path, layers, {"network": "vgg19", "preprocessing": "none", "normalized": "photographs"})
+    return path

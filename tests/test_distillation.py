@@ -13,7 +13,6 @@ from PIL import Image
 
 from experiments import distillation
 from texjax import features
-from texjax.features import files, vgg
 
 ROOT = Path(__file__).parent.parent
 
@@ -46,7 +45,8 @@ def test_gram_slopes_against_the_formula(projected: bool):
         return {name: x for name in distillation.MATCHED}
 
     metrics = identity(jnp.asarray(metric))
-    found = distillation.gram_slopes(identity, jnp.asarray(images), jnp.asarray(sources), jnp.asarray(choice), metrics)
+    slopes = jax.jit(lambda x, s: distillation.gram_slopes(identity, x, s, jnp.asarray(choice), metrics))
+    found = slopes(jnp.asarray(images), jnp.asarray(sources))
     for image, source, got in zip(images.astype(np.float64), sources.astype(np.float64), found, strict=True):
         flat, target = image.reshape(25, 3), source.reshape(25, 3)
         difference = (flat.T @ flat - target.T @ target) / 25
@@ -59,7 +59,7 @@ def test_crops_hold_what_the_photographs_hold():
     """Half are not recolored; of photographs of one color each, those are all of one of these colors."""
     colors = np.array([[10, 200, 30], [250, 20, 120]], np.uint8)
     photos = jnp.asarray(np.broadcast_to(colors[:, None, None], (2, 40, 40, 3)))
-    crops = np.asarray(distillation.crops(jax.random.key(0), photos, 64, 16))
+    crops = np.asarray(jax.jit(distillation.crops, static_argnums=(2, 3))(jax.random.key(0), photos, 64, 16))
     assert crops.shape == (64, 16, 16, 3) and crops.min() >= 0 and crops.max() <= 1
     means = crops.mean((1, 2))
     assert np.ptp(crops, axis=(1, 2)).max() < 1e-5
@@ -69,29 +69,17 @@ def test_crops_hold_what_the_photographs_hold():
 
 def test_noise_is_on_half_of_the_images():
     images = np.full((200, 8, 8, 3), 0.5, np.float32)
-    noisy = np.asarray(distillation.noisy(jax.random.key(0), jnp.asarray(images)))
+    noisy = np.asarray(jax.jit(distillation.noisy)(jax.random.key(0), jnp.asarray(images)))
     changed = np.abs(noisy - images).max((1, 2, 3)) > 0
     assert 70 <= changed.sum() <= 130
     assert noisy[changed].std((1, 2, 3)).max() > 0.2 and noisy.min() >= 0 and noisy.max() <= 1
 
 
-def teacher(path: Path) -> Path:
-    """A VGG-19 of three blocks with random weights, flagged as normalized."""
-    network = vgg.VGG(distillation.BLOCKS, vgg.WIDTHS[:3], "average", "same")
-    image = jnp.zeros((24, 24, 3))
-    params = network.init(jax.random.key(5), image, distillation.CONVOLUTIONS)["params"]
-    layers = {"mean": np.full(3, 0.45, np.float32), **jax.tree.map(np.asarray, params)}
-    files.write(path, layers, {"network": "vgg19", "preprocessing": "none", "normalized": "photographs"})
-    return path
-
-
-@pytest.mark.slow
-def test_tiny_training_lowers_its_loss_and_writes_weights(tmp_path: Path):
+def test_tiny_training_lowers_its_loss_and_writes_weights(tmp_path: Path, random_vgg19: Path):
     for i, picture in enumerate(random_images(3, 3, 32)):
         smooth = np.kron(picture[:8, :8], np.ones((40, 40, 1)))
         Image.fromarray(np.uint8(255 * smooth)).save(tmp_path / f"{i}.png")
-    file = teacher(tmp_path / "teacher.safetensors")
-    command = [sys.executable, "experiments/train_compact.py", tmp_path, file, tmp_path / "out"]
+    command = [sys.executable, "experiments/train_compact.py", tmp_path, random_vgg19, tmp_path / "out"]
     command += ["--config", "configs/training/compact.py:tiny"]
     done = subprocess.run([*map(str, command)], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
