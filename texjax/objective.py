@@ -13,10 +13,26 @@ import jax.numpy as jnp
 from texjax import errors, pyramid, types
 
 
+class Look(NamedTuple):
+    """The pictures that a term compares with.
+
+    of: their group: "sources", "content" (the one a transfer keeps) or "analogy" (A, A' and B).
+    rotations, scales: of the turned and scaled copies beside each, steps to each side, see `copies.of`.
+    """
+
+    of: str = "sources"
+    rotations: int = 0
+    scales: int = 0
+
+
+SOURCES = Look()
+
+
 class Term(NamedTuple):
     """One named line of a config: a loss, its weight, and what it looks at.
 
     layers: layer -> weight; octave_weights: one per octave, or empty for 1 everywhere. What weighs 0 is not computed.
+    look: the pictures of its target.
     """
 
     name: str
@@ -24,28 +40,35 @@ class Term(NamedTuple):
     weight: float
     layers: dict[str, float]
     octave_weights: tuple[float, ...] = ()
+    look: Look = SOURCES
 
     def places(self, octaves: int) -> dict[tuple[int, str], float]:
-        """(octave, layer) -> weight, where it is not zero."""
+        """(octave, layer) -> weight beside that of the term, where neither is zero."""
         scales = self.octave_weights or (1.0,) * octaves
         if len(scales) != octaves:
             raise errors.TexjaxError(
                 f"term {self.name} has {len(scales)} octave weights for {octaves} octaves; give one each, or none."
             )
         return {
-            (octave, layer): self.weight * scale * weight
+            (octave, layer): scale * weight
             for octave, scale in enumerate(scales)
             for layer, weight in self.layers.items()
             if self.weight * scale * weight
         }
 
 
+def looks(terms: Sequence[Term], octaves: int) -> tuple[Look, ...]:
+    """The different ones of the terms that have any weight."""
+    return tuple(dict.fromkeys(term.look for term in terms if term.places(octaves)))
+
+
 class Objective(NamedTuple):
     """The functions of an objective; all but `join` can be jitted.
 
-    summarize: (weights, source [h, w, 3]) -> what the terms keep of one source.
-    join: list of those -> targets.
-    value: (images [n, h, w, 3], weights, targets) -> (scalar, {term: its weighted share}); a sum over the stack.
+    summarize: (weights, picture [h, w, 3], look) -> what the terms of that look, the sources if left out, keep of it.
+    join: list of those, of one look -> targets of its terms.
+    value: (images [n, h, w, 3], weights, targets) -> (scalar, {term: its weighted share}); a sum over the stack. The
+        targets are those of all looks, in one mapping.
     """
 
     summarize: Callable[..., Any]
@@ -56,55 +79,58 @@ class Objective(NamedTuple):
 def objective(extractor: types.Extractor, terms: Sequence[Term], octaves: int, padding: str = "valid") -> Objective:
     """Sum over terms, octaves and layers of weight x distance (Snelgrove 2017: Gram over octaves x layers).
 
+    A loss with a `pool` of its own makes one distance of a term's octaves and layers.
+
     Raises TexjaxError where no term has any weight.
     """
     places = {term.name: term.places(octaves) for term in terms}
     losses = {term.name: term.loss for term in terms}
-    needed = [
-        tuple(dict.fromkeys(layer for term in places.values() for at, layer in term if at == octave))
-        for octave in range(octaves)
-    ]
-    if not any(needed):
+
+    def needed(names: Sequence[str]) -> list[tuple[str, ...]]:
+        """Per octave the layers that those terms look at."""
+        found = [place for name in names for place in places[name]]
+        return [tuple(dict.fromkeys(layer for at, layer in found if at == octave)) for octave in range(octaves)]
+
+    if not any(places.values()):
         raise errors.TexjaxError("every term weighs 0, so nothing would be optimized; give one a weight above 0.")
 
-    def features(weights: types.Weights, image: types.Image) -> list[types.Features]:
+    def features(weights: types.Weights, image: types.Image, names: Sequence[str]) -> list[types.Features]:
         levels = pyramid.gaussian(image, octaves, padding)
-        return [extractor.apply(weights, x, n) if n else {} for x, n in zip(levels, needed, strict=True)]
+        return [extractor.apply(weights, x, n) if n else {} for x, n in zip(levels, needed(names), strict=True)]
 
-    def summarize(weights: types.Weights, source: types.Image) -> dict[str, list[Any]]:
-        found = features(weights, source)
+    def summarize(weights: types.Weights, picture: types.Image, look: Look = SOURCES) -> dict[str, list[Any]]:
+        names = [term.name for term in terms if term.look == look]
+        found = features(weights, picture, names)
         return {
             name: [losses[name].summarize(found[octave][layer], None) for octave, layer in places[name]]
-            for name in losses
+            for name in names
         }
 
     def join(summaries: list[dict[str, list[Any]]]) -> dict[str, list[Any]]:
         return {
-            name: [loss.join(list(of_place)) for of_place in zip(*(s[name] for s in summaries), strict=True)]
-            for name, loss in losses.items()
+            name: [losses[name].join(list(of_place)) for of_place in zip(*(s[name] for s in summaries), strict=True)]
+            for name in summaries[0]
         }
 
-    def share(loss: types.Loss, found: types.Feature, target: Any) -> types.Scalar:
-        def of(x):
-            return loss.distance(loss.measure(x, target, None), target)
+    def share(term: Term, found: list[types.Features], targets: list[Any]) -> types.Scalar:
+        loss = term.loss
+
+        def of(levels):
+            parts = [
+                weight * loss.distance(loss.measure(levels[octave][layer], target, None), target)
+                for ((octave, layer), weight), target in zip(places[term.name].items(), targets, strict=True)
+            ]
+            return term.weight * loss.pool(parts)
 
         return of(found) if loss.joint else jax.vmap(of)(found).sum()
 
     def value(
         images: types.Images, weights: types.Weights, targets: Any
     ) -> tuple[types.Scalar, dict[str, types.Scalar]]:
-        found = jax.vmap(features, in_axes=(None, 0))(weights, images)
-        shares = {
-            name: sum(
-                (
-                    weight * share(loss, found[octave][layer], target)
-                    for ((octave, layer), weight), target in zip(places[name].items(), targets[name], strict=True)
-                ),
-                start=jnp.zeros((), images.dtype),
-            )
-            for name, loss in losses.items()
-        }
-        return sum(shares.values(), start=jnp.zeros((), images.dtype)), shares
+        found = jax.vmap(lambda image: features(weights, image, list(places)))(images)
+        nothing = jnp.zeros((), images.dtype)
+        shares = {term.name: share(term, found, targets[term.name]) if places[term.name] else nothing for term in terms}
+        return sum(shares.values(), start=nothing), shares
 
     return Objective(summarize, join, value)
 
@@ -117,13 +143,15 @@ def check_size(
     The error says the largest number of octaves possible for it and the smallest side that this number needs.
     """
     pyramid.check(padding)
-    places = [(at, layer, term.loss.reach) for term in terms for at, layer in term.places(octaves)]
+    places = [
+        (at, layer, max(term.loss.least, term.loss.reach + 1)) for term in terms for at, layer in term.places(octaves)
+    ]
     grids = {layer: extractor.grid(layer) for _, layer, _ in places}
 
     def fits(side: int, octaves: int) -> bool:
         sides = pyramid.sizes(side, octaves, padding)
         return (
-            all(grids[layer].size(sides[at]) > reach for at, layer, reach in places if at < octaves) and sides[-1] > 0
+            all(grids[layer].size(sides[at]) >= least for at, layer, least in places if at < octaves) and sides[-1] > 0
         )
 
     side = min(size)

@@ -61,19 +61,33 @@ class Loss(NamedTuple):
         is in memory, so any number can be joined.
     join: (list of summaries) -> target, on the host.
     measure: (features, target, mask) -> sums over space.
-    distance: (sums, target) -> scalar.
+    distance: (sums, target) -> scalar, or what `pool` makes one of.
     reach: pixels of the layer that an entry looks right and down (patches: k - 1, smoothness: 1).
+    back: pixels of the layer that an entry looks left and up (patches that overlap: k - 1).
+    stride: a tile begins at a multiple of so many pixels of the layer (patches lie on a grid).
+    least: pixels of the layer needed on each side, where that is more than reach + 1.
     aligned: the target is a map over the image, to be cut like it (content, analogy), and not shared by all places.
     joint: measure and distance see the stack [n, h, w, c] and not one image (inter-frame, novelty).
+    pool: (list of distances at a term's octaves and layers, times their weights) -> scalar.
+    prepare: (features, target, what it gave before or None) -> what of an image holds for some steps, such as the
+        matches of its patches; None where nothing does. Given to measure as a fourth argument; measure without it does
+        as if prepared anew.
+    period: steps that what is prepared holds for; 1 leaves it to measure.
     """
 
     summarize: Callable[..., Any]
     join: Callable[..., Any]
     measure: Callable[..., Any]
-    distance: Callable[..., Scalar]
+    distance: Callable[..., Any]
     reach: int = 0
     aligned: bool = False
     joint: bool = False
+    pool: Callable[[list[Any]], Any] = sum
+    back: int = 0
+    stride: int = 1
+    prepare: Callable[..., Any] | None = None
+    period: int = 1
+    least: int = 1
 
 
 class Minimizer(NamedTuple):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from texjax import errors, features, flags, losses, objective
 from texjax.losses import joins
 
-SPECTRAL = ("log_euclidean", "affine_invariant", "riemann")
+SPECTRAL = ("log_euclidean", "affine_invariant")
 SEEDS = st.integers(0, 2**32 - 1)
 COUNTS = st.integers(2, 4)
 
@@ -54,6 +54,12 @@ def check(got: Any, want: Any, rtol: float = 1e-6) -> None:
 
 def test_the_command_names_all():
     assert set(flags.JOIN_MODES) == set(joins.NAMES)
+
+
+def test_riemann_is_another_name():
+    moments, weights = list(definite(3)), weights_of(3)
+    want = joins.join("affine_invariant", moments, weights, 1e-3)
+    np.testing.assert_array_equal(joins.join("riemann", moments, weights, 1e-3), want)
 
 
 def test_average_and_max_by_hand():
@@ -106,10 +112,11 @@ def test_karcher_mean_is_the_nearest():
         return sum(w * np.sum(whitened_log(mean, a) ** 2) for w, a in zip(weights, moments, strict=True))
 
     mean = joins.karcher(moments, weights)
-    for _ in range(10):
+    least = cost(mean)
+    for _ in range(4):
         way = rng.standard_normal(mean.shape)
         turn = scipy.linalg.expm(1e-3 * (way + way.T))
-        assert cost(turn @ mean @ turn.T) > cost(mean)
+        assert cost(turn @ mean @ turn.T) > least
 
 
 @given(seed=SEEDS)
@@ -226,7 +233,7 @@ def test_what_is_joined_stays_semidefinite(name: str, seed: int, rank: int, coun
     assert np.linalg.eigvalsh(got)[0] > -1e-6 * np.trace(joins.average(moments.astype(float), weights))
 
 
-@pytest.mark.parametrize(("pixels", "channels"), [(10, 64), (500, 16)])
+@pytest.mark.parametrize(("pixels", "channels"), [(10, 24), (500, 16)])
 def test_traces_are_in_the_known_order(pixels: int, channels: int):
     """Of positive features, whose first eigenvalue is nearly all, in float32.
 
@@ -337,7 +344,7 @@ def expected(name: str, a: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.filterwarnings("ignore:logm result may be inaccurate:RuntimeWarning")  # by 1e-12
-@pytest.mark.parametrize("name", joins.NAMES)
+@pytest.mark.parametrize("name", [n for n in joins.NAMES if n != "riemann"])
 def test_three_sources_through_the_objective(name: str):
     """Sources of several sizes, the third with one color only, weighed 1, 2 and 3 where the join takes weights."""
     rng = np.random.default_rng(0)

@@ -1,12 +1,14 @@
 """Novelty against Gram matrices and their products written out in NumPy."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.ndimage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from texjax import losses
+from texjax import features, losses, objective
 
 C = 4
 
@@ -66,3 +68,63 @@ def test_mask_weighs_pixels():
     got = loss.distance(loss.measure(jnp.asarray(features), (), jnp.asarray(mask)), ())
     twice = np.concatenate([features[:, :3], features[:, :3]], axis=1)  # as many pixels as `novelty` takes
     assert float(got) == pytest.approx(novelty(twice, 1), rel=1e-5)
+
+
+def pooled(frames: list[list[np.ndarray]], mul: float, weights: list[float]) -> float:
+    """subjective-functions' `--internal`: one K of all frames (the inner lists) at all places, each Gram a row.
+
+    Grams of different numbers of channels have no product.
+    """
+    rows = []
+    for place, weight in zip(frames, weights, strict=True):
+        for f in place:
+            flat = f.reshape(-1, f.shape[-1]).astype(np.float64)
+            rows.append(weight * (flat.T @ flat).ravel() / flat.size)
+    products = [[a @ b if a.shape == b.shape else 0.0 for b in rows] for a in rows]
+    return float(((np.array(products) - mul * np.eye(len(rows))) ** 2).sum())
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_internal_compares_all_frames_octaves_and_layers(count: int):
+    """By the objective: an octave is its own half, low-passed in SciPy; the layer of filters has as many channels."""
+    extractor, images = features.random(size=3, channels=3), np.random.default_rng(0).random((count, 12, 15, 3))
+    loss, layers = losses.novelty(mul=0.01, internal=True), {"pixels": 2.0, "conv1_1": 0.5}
+    term = objective.Term("novelty", loss, 7.0, layers, (1.0, 3.0))
+    made = objective.objective(extractor, [term], 2)
+    stack = jnp.asarray(images, jnp.float32)
+    total, shares = jax.jit(made.value)(stack, extractor.weights, {"novelty": [()] * 4})
+    places, kernel = [], np.asarray(extractor.weights["conv1_1"], np.float64)
+    for octave in range(2):
+        levels = [halved(image) if octave else image for image in images]
+        places += [levels, [filtered(level, kernel) for level in levels]]
+    want = 7 * pooled(places, 0.01, [2.0, 0.5, 6.0, 1.5])
+    assert float(total) == pytest.approx(want, rel=1e-4)
+    assert float(shares["novelty"]) == pytest.approx(want, rel=1e-4)
+
+
+def halved(image: np.ndarray) -> np.ndarray:
+    """The next octave without padding (Burt and Adelson's kernel, a = 0.4)."""
+    for axis in (0, 1):
+        image = scipy.ndimage.correlate1d(image, [0.05, 0.25, 0.4, 0.25, 0.05], axis)
+    return image[2:-2:2, 2:-2:2]
+
+
+def filtered(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """Unpadded correlation and ReLU."""
+    windows = np.lib.stride_tricks.sliding_window_view(image, kernel.shape[:2], axis=(0, 1))
+    return np.maximum(np.einsum("hwikl,klio->hwo", windows, kernel), 0)
+
+
+def test_internal_of_different_channels():
+    loss, rng = losses.novelty(mul=0.2, internal=True), np.random.default_rng(0)
+    places = [rng.standard_normal((2, 6, 5, channels)).astype(np.float32) for channels in (C, 3, C)]
+    parts = [loss.distance(loss.measure(jnp.asarray(place), (), None), ()) for place in places]
+    want = pooled([list(place) for place in places], 0.2, [1.0] * 3)
+    assert float(loss.pool(parts)) == pytest.approx(want, rel=1e-5)
+
+
+def test_one_place_is_the_same_either_way():
+    loss, x = losses.novelty(internal=True), jnp.asarray(maps(3))
+    assert float(loss.pool([loss.distance(loss.measure(x, (), None), ())])) == pytest.approx(
+        novelty(maps(3), 1), rel=1e-5
+    )
