@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from texjax import config as configs
 from texjax import pyramid, run, schedule
 
 STEPS = "--config.schedule.steps=(4,)"
+ADAM = "--config.optimizer={'name': 'adam'}"  # quickest to compile
 
 
 def pixels_of(path: Path) -> np.ndarray:
@@ -43,6 +45,23 @@ def test_scales_by_hand():
     assert found[-1].config is config
 
 
+@pytest.mark.parametrize(("octaves", "steps"), [(1, [9]), (2, [5, 9]), (3, [7, 5, 9]), (4, [7, 5, 9])])
+def test_octaves_bound_the_scales(octaves: int, steps: list[int]):
+    words = [f"--config.octaves={octaves}", "--config.schedule.steps=(7, 5)", "--config.max_iter=9"]
+    config = configs.load("random", words)
+    assert [scale.config.max_iter for scale in schedule.scales(config)] == steps
+    assert schedule.total(config) == sum(steps)
+
+
+def test_every_scale_may_keep_its_octaves():
+    words = ["--config.size=(100, 61)", "--config.octaves=1", "--config.schedule.steps=(7, 5)"]
+    words += ["--config.terms.gram.octave_weights=(2.0,)", "--config.schedule.keep_octaves=True"]
+    found = schedule.scales(configs.load("random", words))
+    assert [tuple(scale.config.size) for scale in found] == [(25, 16), (50, 31), (100, 61)]
+    assert [scale.config.octaves for scale in found] == [1, 1, 1]
+    assert [tuple(scale.config.terms.gram.octave_weights) for scale in found] == [(2.0,)] * 3
+
+
 def test_inter_frame_terms_keep_to_their_octaves():
     words = ["--config.schedule.steps=(5, 5)", "--config.octaves=3", "--config.frames=4"]
     words += ["--config.terms.inter_frame.octaves=2", "--config.terms.inter_frame.shift=4.0"]
@@ -59,27 +78,30 @@ def test_a_coarse_objective_is_the_whole_ones_upper_octaves():
     coarse = schedule.scales(config)[0]
     made = run.parts(coarse.config)
     args = made.extractor.weights, run.targets(made, schedule.reduced([source], coarse))
-    small = pyramid.reduce(image, "circular")
+    small = jax.jit(pyramid.reduce, static_argnums=1)(image, "circular")
     whole = run.parts(configs.load("random:tiny", ["--config.terms.gram.octave_weights=(0.0, 1.0)"]))
-    want = whole.value(image[None], whole.extractor.weights, run.targets(whole, [source]))[0]
-    np.testing.assert_allclose(made.value(small[None], *args)[0], want, rtol=1e-5)
+    want = jax.jit(whole.value)(image[None], whole.extractor.weights, run.targets(whole, [source]))[0]
+    np.testing.assert_allclose(jax.jit(made.value)(small[None], *args)[0], want, rtol=1e-5)
 
 
-def test_the_next_start_is_the_low_passed_result_with_noise():
+def test_the_next_start_is_the_low_passed_result_with_fresh_detail():
+    """Against Fourier transforms: of the image up to half a cycle per coarse pixel, and of the fresh start."""
     config = configs.load("random:tiny", [STEPS])
-    scale = schedule.scales(config)[-1]
-    images = np.random.default_rng(0).random((2, 1, 24, 24, 3)).astype(np.float32)
-    quiet, loud = (np.asarray(schedule.start(images, scale, deviation)) for deviation in (0.0, 0.1))
-    assert quiet.shape == (2, 1, 48, 48, 3)
-    want = pyramid.enlarge(jnp.asarray(images[1, 0]), (48, 48), "circular", config.schedule.lowpass)
-    np.testing.assert_allclose(quiet[1, 0], want, atol=1e-6)
-    noise = loud - quiet
-    assert noise.std((1, 2, 3, 4)) == pytest.approx([0.1, 0.1], rel=0.05)
-    assert abs(np.corrcoef(noise[0].ravel(), noise[1].ravel())[0, 1]) < 0.05
+    rng = np.random.default_rng(0)
+    small, fresh = rng.random((2, 1, 24, 24, 3), np.float32), rng.random((2, 1, 48, 48, 3), np.float32)
+    found = np.asarray(schedule.refined(small, config, jnp.asarray(fresh)))
+    f = np.fft.fftfreq(48)
+    gain = np.exp(-(f[:, None] ** 2 + f[None] ** 2) / 2 / config.schedule.lowpass**2)[..., None]
+    coarse, fine = (np.fft.fft2(stack.astype(np.float64), axes=(2, 3)) for stack in (small, fresh))
+    waves = np.zeros_like(fine)
+    low = np.r_[0:12, 36:48]  # the wave at 0.5 cycles per coarse pixel is left out, as neither sign is the right one
+    waves[:, :, low[:, None], low] = 4 * coarse * (np.arange(24) != 12)[:, None, None] * (np.arange(24) != 12)[:, None]
+    want = np.fft.ifft2(gain * waves + (1 - gain) * fine, axes=(2, 3)).real
+    np.testing.assert_allclose(found, want, atol=2e-4)
 
 
 def test_a_run_over_scales(picture: Path, tmp_path: Path):
-    config = configs.load("random:tiny", [STEPS, "--config.count=2"])
+    config = configs.load("random:tiny", [STEPS, ADAM, "--config.count=2"])
     pixels = []
     for name in ("first", "again"):
         (tmp_path / name).mkdir()
@@ -101,7 +123,7 @@ def test_an_interrupt_at_a_coarse_scale_leaves_a_whole_picture(picture: Path, tm
             raise KeyboardInterrupt
 
     (tmp_path / "run").mkdir()
-    config = configs.load("random:tiny", [STEPS])
+    config = configs.load("random:tiny", [STEPS, ADAM])
     result = run.synthesize(config, [picture], lambda made: tmp_path / "run", interrupt)
     assert (result.status, result.steps) == ("interrupted", 3)
     assert pixels_of(result.paths[0]).shape == (48, 48, 3)

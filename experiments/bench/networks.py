@@ -26,8 +26,8 @@ def main():
     common = [f"--config.octaves={args.octaves}", "--config.pyramid.padding=circular"]
     specs = {
         "VGG-19": ("snelgrove", [f"--config.features.weights={args.weights}", "--config.features.padding=circular"]),
-        "compact": ("compact", []),
-        "compact, layers of VGG-19's": ("compact", ["--config.terms.gram.layers={'pool1': 1.0, 'conv3_2': 1.0}"]),
+        "compact": ("texture", []),
+        "compact, layers of VGG-19's": ("texture", ["--config.terms.gram.layers={'pool1': 1.0, 'conv3_2': 1.0}"]),
         "random": ("random", []),
     }
     image = jax.random.uniform(jax.random.key(0), (args.size, args.size, 3))

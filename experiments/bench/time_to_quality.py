@@ -1,0 +1,83 @@
+"""How long until a recipe of texjax is as near to the source as the reference recipe ends up, by its own objective?
+
+    python experiments/bench/time_to_quality.py VGG19_WEIGHTS OUT_DIR PICTURE... [--size 256] [--octaves 3]
+        [--iterations 500] [--recipe "CONFIG --config.KEY=VALUE"]...
+
+Needs the `bench` extra. The reference is Snelgrove's program: unpadded VGG-19, noise near black, SciPy's L-BFGS-B for
+`iterations` iterations, here on PyTorch (`torch_snelgrove.py`). Every picture of the recipe, and the reference's last
+one, are judged by the reference's whole objective: as saved, that is with values cut off at 0 and 1, and the reference
+also before that, as it ends with values outside. Times are without compiling and without judging. Writes the pictures.
+"""
+
+import argparse
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import torch_snelgrove
+
+from texjax import config as configs
+from texjax import images, run, schedule
+
+RECIPE = "texture:network=vgg19"
+
+
+def moments(config: configs.Config, source: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
+    """(seconds, image [h, w, 3] in [0, 1]) at full size, programs compiled beforehand; coarser scales only count."""
+    arrays, first = [jnp.asarray(source)], schedule.scales(config)[0]
+    stack = run.start(first.config, schedule.reduced(arrays, first))
+    brief = config.copy_and_resolve_references()
+    with brief.unlocked():
+        brief.max_iter, brief.schedule.steps = 1, (1,) * len(config.schedule.steps)
+    list(run.iterates(brief, arrays, stack))
+    seconds = 0.0
+    for now in run.iterates(config, arrays, stack):
+        seconds += now.seconds
+        if now.images.shape[3:1:-1] == tuple(config.size):
+            yield seconds, np.clip(now.images[0, 0], 0, 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("weights")
+    parser.add_argument("output", type=Path)
+    parser.add_argument("pictures", type=Path, nargs="+")
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--octaves", type=int, default=3)
+    parser.add_argument("--iterations", type=int, default=500)
+    parser.add_argument("--recipe", action="append", help=f"config with overrides, {RECIPE} unless told")
+    args = parser.parse_intermixed_args()
+    args.output.mkdir(parents=True, exist_ok=True)
+    network = torch_snelgrove.load(
+        args.weights, torch_snelgrove.load_means(configs.shipped("weights") / "vgg19_channel_means.safetensors")
+    )
+    common = [f"--config.size=({args.size}, {args.size})", f"--config.octaves={args.octaves}"]
+    common += ["--config.save_every=5", "--config.tol=0.0"]
+    print("| texture | recipe | seconds | loss as saved | seconds until the reference's loss as saved, and before |")
+    print("| --- | --- | --- | --- | --- |")
+    for path in args.pictures:
+        wide = images.load(path).shape[1] > 2 * args.size
+        source = images.load(path, width=2 * args.size if wide else None)
+        objective = torch_snelgrove.Objective(network, source, torch_snelgrove.Settings(octaves=args.octaves))
+        start = torch_snelgrove.start_image(args.size, args.size)
+        found = torch_snelgrove.minimize(objective, start, max_iter=args.iterations)
+        image = np.clip(found.image, 0, 1).astype(np.float32)
+        goals = objective.value_and_grad(image)[0], min(found.losses)
+        images.save(args.output / f"{path.stem}_reference.png", image)
+        print(f"| {path.stem} | reference | {found.seconds[-1]:.1f} | {goals[0]:.4g} | before: {goals[1]:.4g} |")
+        for number, recipe in enumerate(args.recipe or [RECIPE]):
+            curve, last = [], image
+            spec, *words = shlex.split(recipe)
+            if configs.load(spec).features.name == "vgg19":
+                words += [f"--config.features.weights={args.weights}"]
+            for seconds, last in moments(configs.load(spec, [*common, *words]), source):
+                curve.append((seconds, objective.value_and_grad(last)[0]))
+            until = [next((f"{t:.1f}" for t, loss in curve if loss <= goal), "never") for goal in goals]
+            images.save(args.output / f"{path.stem}_{number}.png", last)
+            print(f"| {path.stem} | {recipe} | {curve[-1][0]:.1f} | {curve[-1][1]:.4g} | {until[0]}, {until[1]} |")
+
+
+if __name__ == "__main__":
+    main()
