@@ -12,7 +12,7 @@ Argument `tiny`: 3 frames of 48 px, 2 octaves and a few iterations, to see that 
 
 from ml_collections import ConfigDict
 
-from texjax.config import defaults, parse_arg
+from texjax.config import defaults, gram, parse_arg
 
 
 def get_config(arg=None):
@@ -24,18 +24,7 @@ def get_config(arg=None):
     config.features = ConfigDict(dict(name="random", size=11, channels=128, seed=0, padding="circular"))
     config.terms = ConfigDict(
         dict(
-            gram=dict(
-                name="gram",
-                weight=1.0,
-                layers=dict(pixels=1.0, conv1_1=1.0),
-                octave_weights=(),
-                normalization="pixels",
-                mul=1.0,
-                join="average",
-                join_weights=(),
-                join_position=0.5,
-                join_regularization=1e-3,
-            ),
+            gram=gram(dict(pixels=1.0, conv1_1=1.0), normalization="pixels"),
             inter_frame=dict(
                 name="inter_frame",
                 weight=1e-5,  # beside the small Gram matrices of random filters

@@ -10,7 +10,7 @@ Argument `tiny`: 48 px, 2 octaves and a few iterations, to see that everything w
 
 from ml_collections import ConfigDict
 
-from texjax.config import defaults, parse_arg
+from texjax.config import defaults, gram, parse_arg
 
 
 def get_config(arg=None):
@@ -18,22 +18,7 @@ def get_config(arg=None):
     config = defaults()
     config.pyramid.padding = "circular"
     config.features = ConfigDict(dict(name="random", size=11, channels=128, seed=0, padding="circular"))
-    config.terms = ConfigDict(
-        dict(
-            gram=dict(
-                name="gram",
-                weight=1.0,
-                layers=dict(pixels=1.0, conv1_1=1.0),
-                octave_weights=(),
-                normalization="pixels",
-                mul=1.0,
-                join="average",
-                join_weights=(),
-                join_position=0.5,
-                join_regularization=1e-3,
-            )
-        )
-    )
+    config.terms = ConfigDict(dict(gram=gram(dict(pixels=1.0, conv1_1=1.0), normalization="pixels")))
     config.init = ConfigDict(dict(name="mean_color", deviation=2 / 255))
     config.max_iter = 200
     if arg.tiny:

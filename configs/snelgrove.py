@@ -12,7 +12,7 @@ Argument `tiny`: 72 px, 2 octaves and a few iterations, to see that everything w
 
 from ml_collections import ConfigDict
 
-from texjax.config import defaults, parse_arg
+from texjax.config import defaults, gram, parse_arg
 
 
 def get_config(arg=None):
@@ -29,22 +29,7 @@ def get_config(arg=None):
             preprocessing="auto",
         )
     )
-    config.terms = ConfigDict(
-        dict(
-            gram=dict(
-                name="gram",
-                weight=1.0,
-                layers=dict(pool1=1.0, conv3_2=1.0),
-                octave_weights=(),
-                normalization="pixels_channels",
-                mul=1.0,
-                join="average",
-                join_weights=(),
-                join_position=0.5,
-                join_regularization=1e-3,
-            )
-        )
-    )
+    config.terms = ConfigDict(dict(gram=gram(dict(pool1=1.0, conv3_2=1.0))))
     config.init = ConfigDict(dict(name="noise", mean=10 / 255, deviation=1 / 255))
     if arg.tiny:
         config.update(size=(72, 72), octaves=2, max_iter=6, save_every=3)

@@ -151,7 +151,7 @@ def test_an_override_wins_over_a_flag(flags, override, key, expected):
 def test_an_override_with_a_space():
     config = resolve("--config", "random:tiny", "--config.tol", "1e-3", "--octaves", "3", "--config.octaves", "1")
     assert (config.tol, config.octaves) == (1e-3, 1)
-    assert resolve("--config.init.deviation", "-0.5").init.deviation == -0.5
+    assert resolve("--config.init.contrast", "-0.5").init.contrast == -0.5
 
 
 def test_an_override_of_a_mapping():
@@ -178,7 +178,7 @@ def test_a_config_file_by_path(tmp_path):
     assert resolve("--config", str(tmp_path / "mine.py"), "--config.octaves=2").to_dict()["seed"] == 5
 
 
-@pytest.mark.parametrize("words", [["--help"], ["synthesize", "--help"], ["weights", "--help"]])
+@pytest.mark.parametrize("words", [["--help"], ["synthesize", "--help"], ["transfer", "--help"], ["weights", "--help"]])
 def test_help_imports_no_jax(words):
     code = "import sys\nfrom texjax import cli\n"
     code += f"try:\n    cli.main({words})\nfinally:\n    assert 'jax' not in sys.modules"

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
+from texjax import checks, run, schedule
 from texjax import config as configs
-from texjax import run
 
 # What the configs that need a file of weights take it from, in the folder of test data.
 WEIGHTS = {"snelgrove": "weights/vgg19_notop_block1-3.h5"}
@@ -26,14 +26,14 @@ def picture(tmp_path) -> Path:
 
 
 def test_there_are_configs():
-    assert {"compact", "random", "snelgrove"} <= set(configs.names())
+    assert {"random", "snelgrove", "texture"} <= set(configs.names())
 
 
 @pytest.mark.parametrize("name", configs.names())
 @pytest.mark.parametrize("arg", ["", ":tiny"])
 def test_loads(name: str, arg: str):
     config = configs.load(name + arg)
-    configs.check(config)
+    checks.values(config)
     assert config.is_locked
     for key in configs.defaults():
         assert key in config, key
@@ -61,8 +61,13 @@ def test_tiny_runs(name: str, picture: Path, tmp_path: Path, request):
     config = configs.load(f"{name}:tiny", words)
     where = tmp_path / "run"
     where.mkdir()
-    result = run.synthesize(config, [picture], lambda made: where)
-    assert (result.status, result.steps) == ("finished", config.max_iter)
+    looked_at = {term.get("of", "sources") for term in config.terms.values() if term.weight}
+    content = tmp_path / "content.png"
+    Image.open(picture).transpose(Image.Transpose.ROTATE_90).save(content)
+    others = {"content": [content], "analogy": [content, picture, content]}
+    others = {of: paths for of, paths in others.items() if of in looked_at}
+    result = run.synthesize(config, [picture], lambda made: where, others=others)
+    assert (result.status, result.steps) == ("finished", schedule.total(config))
     for path in result.paths:
         if path.suffix in (".webp", ".gif"):
             with Image.open(path) as movie:
@@ -72,7 +77,7 @@ def test_tiny_runs(name: str, picture: Path, tmp_path: Path, request):
     pixels = np.stack([np.asarray(Image.open(path)) for path in pictures])
     assert pixels.shape == (config.frames, config.size[1], config.size[0], 3)
     losses = [json.loads(line)["loss"] for line in (where / "metrics.jsonl").read_text().splitlines()]
-    assert len(losses) == config.max_iter + 1
+    assert len(losses) == schedule.total(config) + 1
     assert losses[-1] == pytest.approx(result.loss, rel=1e-5)
-    assert losses[-1] < losses[0]
+    assert losses[-1] < losses[-config.max_iter]  # of the last scale
     assert (pixels.std((1, 2, 3)) > 1).all()

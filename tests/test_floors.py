@@ -12,14 +12,15 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [  # from the top; those on one floor do not know each other, a package's own modules do
     {"experiments"},
     {"cli"},
-    {"display"},
+    {"display", "transfer_command"},
     {"sweep", "report", "weights", "plan", "measure_command", "flags"},
     {"run"},
+    {"pictures"},
     {"records", "schedule"},
     {"synthesis"},
     {"objective", "tiling", "measures"},
     {"losses", "features", "optimizers", "inits"},
-    {"pyramid", "images", "movies"},
+    {"pyramid", "images", "movies", "copies", "colors", "checks"},
     {"config", "atomic"},
     {"types", "errors"},
 ]

@@ -1,5 +1,7 @@
-"""Movies: what a reader finds in the files, and ffmpeg's part played by a script."""
+"""Movies: what a reader finds in the files, and ffmpeg's part played by a script, and by itself where there is one."""
 
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -8,6 +10,8 @@ import pytest
 from PIL import Image, ImageSequence
 
 from texjax import errors, movies
+
+FFMPEG = shutil.which("ffmpeg")
 
 
 @pytest.fixture
@@ -77,8 +81,26 @@ def test_ffmpeg_is_sent_the_frames(frames, tmp_path):
     paths = movies.save(tmp_path / "a", frames)
     assert [path.suffix for path in paths] == [".webp", ".gif", ".mp4"]
     words, _, sent = paths[-1].read_bytes().partition(b"|")
-    assert sent == pixels(frames).tobytes()
-    assert b"-f rawvideo -pix_fmt rgb24 -s 9x6 -r 10 -i - " in words
+    levels = pixels(frames)
+    assert sent == np.concatenate([levels, levels[:, :, -1:]], 2).tobytes()  # sides have to be even
+    assert b"-f rawvideo -pix_fmt rgb24 -s 10x6 -r 10 -i - " in words
+
+
+@pytest.mark.skipif(FFMPEG is None, reason="no ffmpeg")
+@pytest.mark.parametrize(("height", "width"), [(48, 64), (47, 33)])
+def test_ffmpeg_makes_a_movie_of_the_frames(height, width, tmp_path, monkeypatch):
+    """Slow waves, which lossy encoding keeps; read back by ffmpeg: as many frames, of even sides, as they were."""
+    monkeypatch.setenv("PATH", str(Path(str(FFMPEG)).parent))
+    rows, columns = np.indices((height, width))
+    waves = [0.5 + 0.3 * np.sin(columns / 9 + color + i / 2) * np.cos(rows / 9) for i in range(4) for color in range(3)]
+    frames = np.moveaxis(np.reshape(waves, (4, 3, height, width)), 1, -1).astype(np.float32)
+    path = movies.save(tmp_path / "a", frames)[-1]
+    words = [str(FFMPEG), "-v", "error", "-i", str(path), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    data = subprocess.run(words, capture_output=True, check=True).stdout
+    found = np.frombuffer(data, np.uint8).reshape(4, height + height % 2, width + width % 2, 3)[:, :height, :width]
+    assert np.abs(found.astype(float) - pixels(frames)).mean() < 6
+    again = movies.save(tmp_path / "b", frames)[-1]
+    assert again.read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize("code", ["sys.exit(1)", "open(words[-1], 'w').write('half')\nsys.exit(1)", "pass"])

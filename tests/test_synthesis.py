@@ -28,6 +28,9 @@ def numpy_toy(images: np.ndarray, wanted: np.ndarray = WANTED) -> tuple[float, f
 
 MINIMIZER = optimizers.lbfgs(toy)
 ADVANCE = synthesis.program(MINIMIZER, 3)
+# Compiled in a tenth of the time, where any minimizer will do.
+ADAM = optimizers.adam(toy, learning_rate=0.05)
+ADAM_ADVANCE = synthesis.program(ADAM, 4)
 
 
 def starts(count: int, seed: int = 0) -> jax.Array:
@@ -62,9 +65,9 @@ def test_yields_the_start_and_every_chunk_in_one_call_each():
 
 def test_metrics_are_those_of_their_images():
     # Chunks of one step show every image; the rows of longer chunks must say the same.
-    advance = synthesis.program(MINIMIZER, 1)
-    single = iterates(advance=advance, save_every=1, max_iter=6)
-    rows = np.concatenate([iterate.metrics["loss"] for iterate in iterates()])
+    run: dict[str, Any] = dict(minimizer=ADAM, max_iter=8)
+    single = iterates(advance=synthesis.program(ADAM, 1), save_every=1, **run)
+    rows = np.concatenate([iterate.metrics["loss"] for iterate in iterates(advance=ADAM_ADVANCE, save_every=4, **run)])
     for iterate, row in zip(single, rows, strict=True):
         for i, images in enumerate(iterate.images):
             square, fourth = numpy_toy(images)
@@ -73,7 +76,7 @@ def test_metrics_are_those_of_their_images():
             assert row[i] == pytest.approx(square + fourth, rel=1e-3)
             assert iterate.metrics["low"][0, i] == images.min()
             assert iterate.metrics["high"][0, i] == images.max()
-    assert (rows[-1] < 0.1 * rows[0]).all()
+    assert (rows[-1] < rows[0]).all()
 
 
 def test_chunks_change_no_byte():
@@ -107,10 +110,6 @@ def test_vmap_ends_where_map_does():
 def test_unknown_batch_mode_is_refused():
     with pytest.raises(errors.TexjaxError, match="did you mean 'vmap'"):
         synthesis.program(MINIMIZER, 3, "vmapp")
-
-
-ADAM = optimizers.adam(toy, learning_rate=0.05)
-ADAM_ADVANCE = synthesis.program(ADAM, 4)
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -157,12 +156,12 @@ def compiled():
     jax.monitoring.unregister_event_duration_listener(listen)
 
 
-@pytest.mark.parametrize("batch_mode", synthesis.BATCH_MODES)
-def test_one_compilation_serves_sources_seeds_and_lengths(compiled: list[str], batch_mode: str):
+@pytest.mark.parametrize(("batch_mode", "name"), [("map", "lbfgs"), ("vmap", "adam")])
+def test_one_compilation_serves_sources_seeds_and_lengths(compiled: list[str], batch_mode: str, name: str):
     extractor = features.random(size=3, channels=4)
     term = objective.Term("gram", losses.gram(), 1.0, {"conv1_1": 1.0, "pixels": 1.0})
     made = objective.objective(extractor, [term], 2)
-    minimizer = optimizers.lbfgs(made.value)
+    minimizer = getattr(optimizers, name)(made.value)
     advance = synthesis.program(minimizer, 2, batch_mode)
     summarize = jax.jit(made.summarize)
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from texjax import errors, flags, measure_command, weights
+from texjax import errors, flags, measure_command, transfer_command, weights
 
 
 class Parser(argparse.ArgumentParser):
@@ -69,27 +69,35 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="texjax", description="Neural texture synthesis: new pictures with the look of given ones.")
     commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser)
     flags.add_parser(commands)
+    transfer_command.add_parsers(commands)
     measure_command.add_parser(commands)
     weights.add_parser(commands)
     return parser
 
 
-def synthesize(args: argparse.Namespace, overrides: Sequence[str]) -> None:
-    """`texjax synthesize`: resolve, run or plan, and say where the pictures are."""
+def _job(args: argparse.Namespace, overrides: Sequence[str]) -> transfer_command.Job:
+    """The config and the pictures that were named."""
+    if args.command != "synthesize":
+        return transfer_command.resolve(args, overrides)
     from texjax import images
 
     config = flags.resolve(args, overrides)
     given = [*args.sources, *args.source]
     if not given:
         raise errors.TexjaxError("no source given; name at least one picture or a folder of pictures.")
-    paths = images.sources(given)
+    return transfer_command.Job(config, images.sources(given), {})
+
+
+def synthesize(args: argparse.Namespace, overrides: Sequence[str]) -> None:
+    """`texjax synthesize`, `transfer`, `analogy`: resolve, run or plan, and say where the pictures are."""
+    config, paths, others = _job(args, overrides)
 
     from texjax import display, plan, records, run, schedule
 
     display.prepare_jax()
     with display.device_errors():
         if args.dry_run:
-            display.show_plan(plan.plan(config, paths))
+            display.show_plan(plan.plan(config, paths, others))
             return
 
         def directory(parts: run.Parts) -> Path:
@@ -98,7 +106,7 @@ def synthesize(args: argparse.Namespace, overrides: Sequence[str]) -> None:
             return records.fresh(args.output_dir, records.name(args.output_prefix, parts.layers, config))
 
         with display.progress(schedule.total(config)) as watch:
-            result = run.synthesize(config, paths, directory, watch)
+            result = run.synthesize(config, paths, directory, watch, others)
     display.show_result(result)
     if result.status == "interrupted":
         raise KeyboardInterrupt

@@ -8,10 +8,9 @@ import ast
 import contextlib
 import inspect
 import io
-import math
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
@@ -23,7 +22,6 @@ from texjax import errors
 
 # An ml_collections ConfigDict; its attributes have no types that a checker could know.
 Config: TypeAlias = Any
-FORMATS = {"png": (8, 16), "jpg": (8,), "tiff": (8,)}
 PACKAGE = Path(__file__).parent
 
 
@@ -53,14 +51,53 @@ def defaults() -> Config:
     config.save_every = 10  # steps per device call, and between progress pictures
     config.tol = 1e-9  # relative decrease of the loss in a step below which a run ends; 0: never
     config.patience = 5  # failed line searches in a row that end a run
-    # Coarse to fine: steps at each smaller size, half the next one's, before those at full size; () for none. In
-    # between the picture is low-passed (deviation in cycles per pixel) and gets noise (in the image's units).
-    config.schedule = ConfigDict(dict(steps=(), lowpass=0.06, noise=2 / 255))
-    # Width in pixels (it wins) or factor to resize sources to, 0: as they are; what shows through transparent pixels;
-    # and the number of pixels above which a picture is refused.
-    config.source = ConfigDict(dict(width=0, scale=0.0, background=(1.0, 1.0, 1.0), max_pixels=89_478_485))
-    config.output = ConfigDict(dict(format="png", bits=8))
+    # Coarse to fine: steps at each smaller size, half the next one's, before those at full size; () for none, and of
+    # more sizes than octaves but one the coarsest are left out. In between the picture is low-passed (deviation in
+    # cycles per pixel), and a fresh start has what is above. With keep_octaves each size has all octaves, of its own.
+    config.schedule = ConfigDict(dict(steps=(), lowpass=0.06, keep_octaves=False))
+    # Width in pixels (it wins), factor to resize sources by, or their longer side in those of the output; 0: as they
+    # are; what shows through transparent pixels; and the number of pixels above which a picture is refused.
+    config.source = ConfigDict(dict(width=0, scale=0.0, fit=0.0, background=(1.0, 1.0, 1.0), max_pixels=89_478_485))
+    config.output = ConfigDict(dict(format="png", bits=8, original_colors=False))  # those of the content
     return config
+
+
+def gram(layers: Mapping[str, float], **changes: Any) -> Config:
+    """A term of Gram matrices: all its keys, at their defaults but for `changes`; `layers` are layer -> weight."""
+    term = ConfigDict(dict(name="gram", weight=1.0, layers=dict(layers), octave_weights=()))
+    term.update(normalization="pixels_channels", mul=1.0)
+    term.update(join="average", join_weights=(), join_position=0.5, join_regularization=1e-3)
+    term.update(changes)
+    return term
+
+
+def mrf(layers: Mapping[str, float], **changes: Any) -> Config:
+    """A term of nearest patches: all its keys, at their defaults but for `changes`; `layers` are layer -> weight."""
+    term = ConfigDict(dict(name="mrf", weight=1.0, layers=dict(layers), octave_weights=(), rotations=0, scales=0))
+    term.update(patch=3, stride=2, bank_stride=2, confidence=0.0, normalization="energy", search="exact", steps=5)
+    term.update(changes)
+    return term
+
+
+def content(layers: Mapping[str, float], weight: float, normalization: str = "mse") -> Config:
+    """A term of the content's features; `layers` are layer -> weight."""
+    term = ConfigDict(dict(name="content", of="content", weight=weight, layers=dict(layers), octave_weights=()))
+    term.update(normalization=normalization)
+    return term
+
+
+def analogy(layers: Mapping[str, float], weight: float, patch: int = 1, full: bool = False) -> Config:
+    """A term of the features of A' where B is like A; `layers` are layer -> weight."""
+    term = ConfigDict(dict(name="analogy", of="analogy", weight=weight, layers=dict(layers), octave_weights=()))
+    term.update(patch=patch, full=full)
+    return term
+
+
+def smoothness(weight: float, form: str = "squared") -> Config:
+    """A term of the differences between neighboring pixels."""
+    term = ConfigDict(dict(name="smoothness", weight=weight, layers=dict(pixels=1.0), octave_weights=()))
+    term.update(form=form)
+    return term
 
 
 def parse_arg(arg: str | None, **known: Any) -> Config:
@@ -158,83 +195,6 @@ def _joined(words: Sequence[str]) -> list[str]:
         else:
             out.append(word)
     return out
-
-
-def check(config: Config) -> None:
-    """Raises TexjaxError for a number, size or format that no run can have."""
-    if len(config.size) != 2:
-        raise errors.TexjaxError(f"size is {tuple(config.size)}; give two numbers, width and height in pixels.")
-    lowest = {"octaves": 1, "max_iter": 1, "save_every": 1, "count": 1, "frames": 1, "patience": 1, "tol": 0, "seed": 0}
-    found = [("width", config.size[0], 1), ("height", config.size[1], 1)]
-    found += [(key, config[key], low) for key, low in lowest.items()]
-    found += [
-        (f"source.{key}", config.source[key], low) for key, low in (("width", 0), ("scale", 0), ("max_pixels", 1))
-    ]
-    for key, got, low in found:
-        kind = int | float if key in ("tol", "source.scale") else int
-        if isinstance(got, bool) or not isinstance(got, kind) or not low <= got < 2**31:
-            what = "whole number" if kind is int else "number"
-            raise errors.TexjaxError(f"{key} is {got}; give a {what} from {low} to {2**31 - 1}.")
-    _check_schedule(config)
-    for name, term in config.terms.items():
-        _check_term(f"terms.{name}", term)
-        if term.name == "inter_frame":
-            _check_frames(f"terms.{name}", term, config)
-    color = config.source.background
-    if len(color) != 3 or not all(isinstance(c, int | float) and 0 <= c <= 1 for c in color):
-        raise errors.TexjaxError(
-            f"source.background is {tuple(config.source.background)}; give three numbers in [0, 1]."
-        )
-    if config.output.format not in FORMATS:
-        raise errors.unknown("output format", config.output.format, FORMATS)
-    if config.output.bits not in FORMATS[config.output.format]:
-        raise errors.TexjaxError(
-            f"output.bits is {config.output.bits}, and {config.output.format} files have "
-            f"{' or '.join(map(str, FORMATS[config.output.format]))}; use one of these, or another output.format."
-        )
-
-
-def _check_schedule(config: Config) -> None:
-    """Raises TexjaxError where the schedule has other than whole steps, or no octave for a scale."""
-    steps, rest = tuple(config.schedule.steps), {key: config.schedule[key] for key in ("lowpass", "noise")}
-    if not all(isinstance(n, int) and n >= 1 for n in steps) or len(steps) >= config.octaves:
-        raise errors.TexjaxError(
-            f"schedule.steps is {steps} with {config.octaves} octaves; give whole numbers from 1, fewer than octaves."
-        )
-    if not 0 < rest["lowpass"] < math.inf or not 0 <= rest["noise"] < math.inf:
-        raise errors.TexjaxError(
-            f"schedule has {rest}; give a lowpass above 0 and a noise from 0, such as 0.06 and 0.01."
-        )
-
-
-def _check_term(name: str, term: Config) -> None:
-    """Raises TexjaxError where a key is missing or a weight is no finite number."""
-    for key in ("name", "weight", "layers", "octave_weights"):
-        if key not in term:
-            raise errors.TexjaxError(
-                f"{name} has no key '{key}'; a term needs name, weight, layers and octave_weights."
-            )
-    weights = {"weight": term.weight, **{f"layers.{layer}": w for layer, w in term.layers.items()}}
-    weights |= {f"octave_weights[{i}]": w for i, w in enumerate(term.octave_weights)}
-    weights |= {key: term[key] for key in ("mul", "shift", "join_position", "join_regularization") if key in term}
-    weights |= {f"join_weights[{i}]": w for i, w in enumerate(term.get("join_weights", ()))}
-    for key, got in weights.items():
-        if isinstance(got, bool) or not isinstance(got, int | float) or not math.isfinite(got):
-            raise errors.TexjaxError(f"{name}.{key} is {got!r}; give a finite number.")
-
-
-def _check_frames(name: str, term: Config, config: Config) -> None:
-    """Raises TexjaxError where a term ties together more frames, or looks at more octaves, than there are."""
-    order, octaves = term.get("order", 2), term.get("octaves")
-    if not isinstance(order, int) or not 1 <= order < config.frames:
-        raise errors.TexjaxError(
-            f"{name}.order is {order!r} with frames {config.frames}; give a whole number from 1, and more frames than "
-            f"that, such as frames 8."
-        )
-    if not isinstance(octaves, int) or not 1 <= octaves <= config.octaves:
-        raise errors.TexjaxError(
-            f"{name}.octaves is {octaves!r} of {config.octaves}; give a whole number from 1 to that of octaves."
-        )
 
 
 def freeze(config: Config, *, without: Sequence[str] = ()) -> Config:

@@ -1,4 +1,7 @@
-"""The flags of `texjax synthesize`, those of subjective-functions, as overrides of a config's keys."""
+"""The flags of `texjax synthesize`, those of subjective-functions, as overrides of a config's keys.
+
+Other commands that make pictures have most of them too.
+"""
 
 import argparse
 from collections.abc import Sequence
@@ -8,7 +11,8 @@ from typing import Any
 from texjax import config as configs
 from texjax import errors
 
-DEFAULT_CONFIG = "compact"
+DEFAULT_CONFIG = "texture"
+STARTS = ("random", "symmetric")
 JOIN_MODES = ("average", "max", "log_euclidean", "affine_invariant", "riemann")
 # Flag -> key of the inter-frame term, and the value where the config has no such term and the flag is not given.
 INTER_FRAME = {
@@ -22,40 +26,19 @@ INTER_FRAME = {
 
 def add_parser(commands: Any) -> None:
     """Add `synthesize` to the subparsers of the `texjax` command."""
-    parser = commands.add_parser(
-        "synthesize",
-        help="make pictures with the look of the sources",
-        description="Make pictures with the look of the sources. Flags set keys of the config; what is not given stays "
-        "as the config has it. --config.KEY=VALUE sets any key, and wins over a flag.",
-        allow_abbrev=False,
-    )
+    parser = made(commands, "synthesize", "make pictures with the look of the sources", DEFAULT_CONFIG)
     add = parser.add_argument
     add("sources", nargs="*", metavar="SOURCE", help="pictures, or folders of pictures")
     add("--source", "-s", nargs="+", default=[], metavar="SOURCE", help="the same, as a flag")
     add(
-        "--config", default=DEFAULT_CONFIG, metavar="FILE[:ARG]", help=f"one of {', '.join(configs.names())}, or a path"
+        "--internal",
+        action="store_const",
+        const=True,
+        help="novelty: octaves and layers unlike each other, and not frames alone",
     )
-    add("--random-seed", type=int, metavar="N", help="of everything stochastic")
-    add("--dry-run", action="store_true", help="print what would run, its memory and time, and stop")
-    add("--run-dir", type=Path, metavar="DIR", help="write exactly there")
-    add("--output-dir", type=Path, default=Path("outputs"), help="parent of fresh run directories (%(default)s)")
-    add("--output-prefix", "-op", default="out", help="start of their names (%(default)s)")
-    add("--output-width", "-ow", type=int, metavar="PX", help="width of the output")
-    add("--output-height", "-oh", type=int, metavar="PX", help="its height, if not the width")
-    add("--octaves", "-o", type=int, metavar="N", help="levels of the pyramid, full size included")
-    add("--layers", "-l", nargs="+", metavar="LAYER", help="names such as pool1, or indices from 0 = conv1_1")
-    add("--max-iter", "-m", type=int, metavar="N", help="iterations")
-    add("--save-every", "-n", type=int, metavar="N", help="iterations between progress pictures")
-    add("--source-scale", "-ss", type=float, metavar="X", help="factor to resize sources by")
-    add("--source-width", "-sw", type=int, metavar="PX", help="width to resize sources to; wins over the factor")
-    add("--padding-mode", "-p", metavar="MODE", help="valid, same, reflect or circular, of the network")
-    add("--join-mode", "-j", metavar="MODE", help=f"of several sources: {', '.join(JOIN_MODES)}")
-    add("--count", "-c", type=int, metavar="N", help="independent outputs; with any --if flag, frames of an animation")
-    add("--mul", type=float, metavar="X", help="factor on the target Gram matrices, or on novelty's")
+    add("--octave-step", "-os", type=int, metavar="N", help="novelty: look at every N-th octave (1)")
     add("--seed", metavar="KIND", help="start: random or symmetric (the random number seed is --random-seed)")
     add("--init", metavar="FILE", help="picture to start from")
-    add("--data-dir", "-d", metavar="DIR", help="folder, or file, of the network's weights")
-    add("--tol", type=float, metavar="X", help="relative decrease of the loss at which to stop")
     add("--if-weight", type=float, metavar="X", help="inter-frame loss: weight (1)")
     add("--if-shift", type=float, metavar="PX", help="inter-frame loss: shift to imitate (5)")
     add("--if-order", type=int, metavar="N", help="inter-frame loss: frames tied to each (2)")
@@ -63,13 +46,48 @@ def add_parser(commands: Any) -> None:
     add("--if-octaves", type=int, metavar="N", help="inter-frame loss: octaves, the finest (1)")
 
 
+def made(commands: Any, name: str, purpose: str, default: str) -> argparse.ArgumentParser:
+    """A subparser with the flags that all commands have that make pictures. default: config."""
+    parser = commands.add_parser(
+        name,
+        help=purpose,
+        description=f"{purpose[0].upper()}{purpose[1:]}. Flags set keys of the config; what is not given stays as the "
+        "config has it. --config.KEY=VALUE sets any key, and wins over a flag.",
+        allow_abbrev=False,
+    )
+    parser.set_defaults(**dict.fromkeys(("internal", "octave_step", "seed", *INTER_FRAME)))
+    add = parser.add_argument
+    known = ", ".join(configs.names())
+    add("--config", default=default, metavar="FILE[:ARG]", help=f"one of {known}, or a path (%(default)s)")
+    add("--random-seed", type=int, metavar="N", help="of everything stochastic")
+    add("--dry-run", action="store_true", help="print what would run, its memory and time, and stop")
+    add("--run-dir", type=Path, metavar="DIR", help="write exactly there")
+    add("--output-dir", type=Path, default=Path("outputs"), help="parent of fresh run directories (%(default)s)")
+    add("--output-prefix", "-op", default="out", help="start of their names (%(default)s)")
+    add("--output-width", "-ow", type=int, metavar="PX", help="width of the output")
+    add("--output-height", "-oh", type=int, metavar="PX", help="its height, if it is not to follow from the width")
+    add("--octaves", "-o", type=int, metavar="N", help="levels of the pyramid, full size included")
+    add("--layers", "-l", nargs="+", metavar="LAYER", help="names such as pool1, or indices from 0 = conv1_1")
+    add("--max-iter", "-m", "--num-iterations", type=int, metavar="N", help="iterations, at full size")
+    add("--save-every", "-n", type=int, metavar="N", help="iterations between progress pictures")
+    add("--source-scale", "-ss", type=float, metavar="X", help="factor to resize sources by")
+    add("--source-width", "-sw", type=int, metavar="PX", help="width to resize sources to; wins over the factor")
+    add("--padding-mode", "-p", metavar="MODE", help="valid, same, reflect or circular, of the network")
+    add("--join-mode", "-j", metavar="MODE", help=f"of several sources: {', '.join(JOIN_MODES)}")
+    add("--count", "-c", type=int, metavar="N", help="independent outputs; with any --if flag, frames of an animation")
+    add("--mul", type=float, metavar="X", help="factor on the target Gram matrices, or on novelty's")
+    add("--data-dir", "-d", metavar="DIR", help="folder, or file, of the network's weights")
+    add("--tol", type=float, metavar="X", help="relative decrease of the loss at which to stop")
+    return parser
+
+
 def resolve(args: argparse.Namespace, overrides: Sequence[str]) -> configs.Config:
     """The config with the flags and the overrides in it.
 
     Raises TexjaxError for a flag that has no meaning for this config.
     """
-    if args.seed not in (None, "random", "symmetric"):
-        raise errors.unknown("kind of start", args.seed, ("random", "symmetric"))
+    if args.seed not in (None, *STARTS):
+        raise errors.unknown("kind of start", args.seed, STARTS)
     if args.seed is not None and args.init is not None:
         raise errors.TexjaxError("--seed and --init both choose the start; leave one of them out.")
     if args.join_mode not in (None, *JOIN_MODES):
@@ -80,7 +98,7 @@ def resolve(args: argparse.Namespace, overrides: Sequence[str]) -> configs.Confi
         word.startswith("--config.init.") for word in overrides
     ):
         raise errors.TexjaxError(
-            "--seed symmetric and --init give the start as a whole; to set more of it, leave them out and give such as "
+            "--seed and --init give the start as a whole; to set more of it, leave them out and give such as "
             "--config.init=\"{'name': 'symmetric', 'blur': 10.0}\"."
         )
     # A tuple given twice would be joined and not replaced.
@@ -90,6 +108,8 @@ def resolve(args: argparse.Namespace, overrides: Sequence[str]) -> configs.Confi
     if _animated(args) and not _named(base, "inter_frame"):
         with config.unlocked():
             config.terms.inter_frame = _inter_frame(args)
+    if args.octave_step is not None:
+        _skip_octaves(config, args.octave_step)
     return config
 
 
@@ -103,6 +123,16 @@ def _inter_frame(args: argparse.Namespace) -> dict[str, Any]:
     given = {key: getattr(args, flag) for flag, (key, _) in INTER_FRAME.items() if getattr(args, flag) is not None}
     term = dict(name="inter_frame", layers=dict(pixels=1.0), octave_weights=())
     return term | dict(INTER_FRAME.values()) | given
+
+
+def _skip_octaves(config: configs.Config, step: int) -> None:
+    """Let every octave of the novelty terms weigh 0 but those at multiples of `step`."""
+    if step < 1:
+        raise errors.TexjaxError(f"--octave-step is {step}; give a whole number from 1.")
+    for name in _set_by("octave_step", config):
+        term = config.terms[name]
+        weights = tuple(term.octave_weights) or (1.0,) * config.octaves
+        term.octave_weights = tuple(0.0 if at % step else weight for at, weight in enumerate(weights))
 
 
 def _flag_overrides(args: argparse.Namespace, base: configs.Config) -> list[str]:
@@ -122,6 +152,8 @@ def _flag_overrides(args: argparse.Namespace, base: configs.Config) -> list[str]
     given = {key: getattr(args, flag) for flag, key in keys.items() if getattr(args, flag) is not None}
     if args.seed == "symmetric":
         given["init"] = {"name": "symmetric"}
+    if args.seed == "random" and base.init.name not in ("noise", "mean_color", "random_phase"):
+        given["init"] = {"name": "noise", "mean": 10 / 255, "deviation": 1 / 255}  # subjective-functions' start
     if args.init is not None:
         given["init"] = {"name": "picture", "path": args.init}
     if args.data_dir is not None and "weights" not in base.features:
@@ -132,23 +164,25 @@ def _flag_overrides(args: argparse.Namespace, base: configs.Config) -> list[str]
     if width is not None or height is not None:
         width = base.size[0] if width is None else width
         given["size"] = (width, width if height is None else height)
-    for flag, key in {"mul": "mul", "join_mode": "join", "layers": "layers"}.items():
+    for flag, key in {"mul": "mul", "join_mode": "join", "layers": "layers", "internal": "internal"}.items():
         value = getattr(args, flag)
         if value is not None:
             value = dict.fromkeys(layers(value), 1.0) if flag == "layers" else value
-            given |= {f"terms.{name}.{key}": value for name in _gram_terms(base, flag)}
+            given |= {f"terms.{name}.{key}": value for name in _set_by(flag, base)}
     for flag, (key, _) in INTER_FRAME.items():
         if getattr(args, flag) is not None:
             given |= {f"terms.{name}.{key}": getattr(args, flag) for name in _named(base, "inter_frame")}
     return [f"--config.{key}={value}" for key, value in given.items()]
 
 
-def _gram_terms(config: configs.Config, flag: str) -> list[str]:
-    """The names of the terms of Gram matrices, which some flags set."""
-    names = _named(config, "gram") + (_named(config, "novelty") if flag != "join_mode" else [])
+def _set_by(flag: str, config: configs.Config) -> list[str]:
+    """The names of the terms of Gram matrices that a flag sets: all, but for flags that only one of the losses has."""
+    only = {"join_mode": "gram", "internal": "novelty", "octave_step": "novelty"}.get(flag)
+    names = [name for loss in ("gram", "novelty") if only in (None, loss) for name in _named(config, loss)]
     if not names:
+        kind = "novelty" if only == "novelty" else "Gram"
         raise errors.TexjaxError(
-            f"--{flag.replace('_', '-')} sets Gram terms, and this config has none; use --config.terms."
+            f"--{flag.replace('_', '-')} sets {kind} terms, and this config has none; use --config.terms."
         )
     return names
 

@@ -1,4 +1,4 @@
-"""Frames in one file that plays in a loop: animated WebP and GIF, and MP4 where ffmpeg is on the PATH."""
+"""Frames in one file: animated WebP and GIF, which play in a loop, and MP4 where ffmpeg is on the PATH."""
 
 import io
 import shutil
@@ -21,8 +21,9 @@ Frames = UInt8[np.ndarray, "n h w 3"]
 def save(stem: Path, frames: Float[np.ndarray, "n h w 3"]) -> list[Path]:
     """Write frames, sRGB in [0, 1] (clipped, rounded to nearest), as stem.webp, .gif and .mp4; return the paths.
 
-    WebP keeps every pixel, for sides up to 16,383 px, GIF 256 colors a frame, MP4 what the encoder leaves. There is no
-    MP4 without ffmpeg or where it fails. The same frames give the same bytes; a file appears whole or not at all.
+    WebP keeps every pixel, for sides up to 16,383 px, GIF 256 colors a frame, MP4 what the encoder leaves. An MP4 has
+    even sides, the last row or column twice where they are odd, and repeats where a player is told so; there is none
+    without ffmpeg or where it fails. The same frames give the same bytes; a file appears whole or not at all.
 
     Raises EnvironmentFault where the disk or its rights fail.
     """
@@ -47,11 +48,13 @@ def _mp4(levels: Frames) -> bytes:
     program = shutil.which("ffmpeg")
     if program is None:
         return b""
-    height, width = levels.shape[1:3]
+    # Half as many colors as pixels each way, so sides have to be even.
+    even = np.pad(levels, ((0, 0), *((0, side % 2) for side in levels.shape[1:3]), (0, 0)), "edge")
+    height, width = even.shape[1:3]
     words = f"-v error -f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {RATE} -i - -pix_fmt yuv420p".split()
-    # Half as many colors as pixels each way, so sides have to be even; an MP4 cannot be written to a pipe.
-    words += ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2"]
+    # Where the file does not name them, players guess its colors by its height. An MP4 cannot be written to a pipe.
+    words += ["-vf", "scale=out_color_matrix=bt709", "-colorspace", "bt709"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "movie.mp4")
-        done = subprocess.run([program, *words, str(path)], input=levels.tobytes(), capture_output=True, check=False)
+        done = subprocess.run([program, *words, str(path)], input=even.tobytes(), capture_output=True, check=False)
         return path.read_bytes() if done.returncode == 0 and path.is_file() else b""

@@ -1,15 +1,15 @@
 """What a run would do, before it does: sizes, layers, and an estimate of memory and time."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from texjax import checks, pictures, pyramid, run, schedule
 from texjax import config as configs
-from texjax import pyramid, run, schedule
 
 # Measured on CPU: what a network's convolutions reach of a large matrix product's rate, and an iteration's time in
 # evaluations of the objective.
@@ -17,19 +17,23 @@ EFFICIENCY = 0.7
 ITERATION = 1.25
 
 
-def plan(config: configs.Config, paths: Sequence[Path]) -> list[tuple[str, str]]:
-    """Rows of a table, (what, value). Raises what `run.synthesize` raises for what cannot be run."""
-    configs.check(config)
-    sources = run.load(config, paths)
+def plan(
+    config: configs.Config, paths: Sequence[Path], others: Mapping[str, Sequence[Path]] = pictures.NONE
+) -> list[tuple[str, str]]:
+    """Rows of a table, (what, value), for the arguments of `run.synthesize`, whose errors it raises."""
+    checks.values(config)
+    names = {"sources": paths, **others}
+    groups = {"sources": pictures.load(config, paths), **pictures.load_others(config, others)}
     made = run.parts(config)
-    run.check_sizes(config, made, sources, paths)
-    jax.eval_shape(lambda: run.start(config, [jnp.asarray(source) for source in sources]))  # raises for a wrong init
+    pictures.check_sizes(config, made.extractor, made.terms, groups, names)
+    arrays = {of: [jnp.asarray(picture) for picture in group] for of, group in groups.items()}
+    jax.eval_shape(lambda: run.start(config, arrays["sources"], arrays))  # raises for a wrong init
     width, height = config.size
     frames = f"{config.frames} frames x " if config.frames > 1 else ""
-    arrays = jax.tree.leaves(made.extractor.weights)
-    compiled = _compile(config, made, sources[0])
+    frozen = jax.tree.leaves(made.extractor.weights)
+    compiled = _compile(config, made, groups)
     flops, temporary = _cost(compiled)
-    fixed = sum(a.nbytes for a in arrays) + 4 * 3 * width * height * config.count * config.frames * (
+    fixed = sum(a.nbytes for a in frozen) + 4 * 3 * width * height * config.count * config.frames * (
         2 * config.optimizer.get("history_size", 0) + 6
     )
     together = config.count if config.batch_mode == "vmap" else 1
@@ -37,8 +41,12 @@ def plan(config: configs.Config, paths: Sequence[Path]) -> list[tuple[str, str]]
     seconds = config.count * steps * ITERATION * flops / (EFFICIENCY * _rate())
     return [
         ("output", f"{config.count} x {frames}{width} x {height} px"),
-        *((f"source {path}", f"{a.shape[1]} x {a.shape[0]} px") for path, a in zip(paths, sources, strict=True)),
-        ("network", f"{config.features.name}, {sum(a.size for a in arrays):,} parameters"),
+        *(
+            (f"{'source' if of == 'sources' else of} {path}", f"{a.shape[1]} x {a.shape[0]} px")
+            for of, group in groups.items()
+            for path, a in zip(names[of], group, strict=True)
+        ),
+        ("network", f"{config.features.name}, {sum(a.size for a in frozen):,} parameters"),
         *_octaves(config, made),
         ("optimizer", f"{config.optimizer.name}, at most {config.max_iter} iterations{_before(config)}"),
         ("memory, about", f"{(together * temporary + fixed) / 2**20:,.0f} MiB"),
@@ -65,12 +73,18 @@ def _before(config: configs.Config) -> str:
     return f", after {', '.join(sizes)}" if coarse else ""
 
 
-def _compile(config: configs.Config, made: run.Parts, source: Any) -> Any:
-    """One evaluation of the objective, compiled but not run: that takes no memory."""
+def _compile(config: configs.Config, made: run.Parts, groups: pictures.Groups) -> Any:
+    """One evaluation of the objective, compiled but not run: that takes no memory.
+
+    One source stands for all, as only the nearest-patch loss has a larger target of several.
+    """
     width, height = config.size
     images = jax.ShapeDtypeStruct((config.frames, height, width, 3), jnp.float32)
-    summary = jax.eval_shape(made.summarize, made.extractor.weights, source)
-    targets = jax.eval_shape(lambda s: made.join([s]), summary)
+    targets, one = {}, {**groups, "sources": groups["sources"][:1]}
+    for look in made.looks:
+        seen = pictures.seen(look, one)
+        kept = [jax.eval_shape(made.summarize, made.extractor.weights, picture, look=look) for picture in seen]
+        targets |= jax.eval_shape(made.join, kept)
     evaluate = jax.value_and_grad(made.value, has_aux=True)
     return jax.jit(evaluate).lower(images, made.extractor.weights, targets).compile()
 

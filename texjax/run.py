@@ -4,7 +4,7 @@ import contextlib
 import functools
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,16 +12,29 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from texjax import (
+    checks,
+    colors,
+    errors,
+    features,
+    inits,
+    losses,
+    objective,
+    optimizers,
+    pictures,
+    records,
+    schedule,
+    synthesis,
+    types,
+)
 from texjax import config as configs
-from texjax import errors, features, images, inits, losses, objective, optimizers, records, schedule, synthesis, types
-from texjax.losses import joins
 
 # Keys that choose values but no program: runs that differ in these alone share their compilations.
 VALUES = ("seed", "init", "source", "output", "max_iter", "tol", "patience", "schedule")
 
 
 class Parts(NamedTuple):
-    """What a config describes, as functions. layers: used by any term, shallow to deep."""
+    """What a config describes, as functions. layers: used by any term, shallow to deep. looks: of all terms."""
 
     extractor: types.Extractor
     terms: tuple[objective.Term, ...]
@@ -31,6 +44,7 @@ class Parts(NamedTuple):
     summarize: Callable[..., Any]
     join: Callable[..., Any]
     value: Callable[..., Any]
+    looks: tuple[objective.Look, ...]
 
 
 class Result(NamedTuple):
@@ -62,9 +76,10 @@ def _parts(config: configs.Config) -> Parts:
         tuple(layer for layer in extractor.layers if layer in used),
         minimizer,
         synthesis.program(minimizer, config.save_every, config.batch_mode),
-        synthesis.compiled(made.summarize),
+        synthesis.compiled(made.summarize, "look"),
         made.join,
         made.value,
+        objective.looks(terms, config.octaves),
     )
 
 
@@ -74,10 +89,12 @@ def _terms(name: str, spec: Any, octaves: int) -> list[objective.Term]:
     One with the key `octaves` makes a term for each of so many, the finest, as its loss has to know which `octave` it
     sees.
     """
-    rest = {key: value for key, value in spec.items() if key not in ("weight", "layers", "octave_weights", "octaves")}
+    look = objective.Look(**{key: spec[key] for key in objective.Look._fields if key in spec})
+    own = {"weight", "layers", "octave_weights", "octaves", *look._fields}
+    rest = {key: value for key, value in spec.items() if key not in own}
     layers, scales = dict(spec.layers), tuple(spec.octave_weights)
     if "octaves" not in spec:
-        return [objective.Term(name, configs.build(losses, rest), spec.weight, layers, scales)]
+        return [objective.Term(name, configs.build(losses, rest), spec.weight, layers, scales, look)]
     scales = scales or (1.0,) * octaves
     return [
         objective.Term(
@@ -86,54 +103,41 @@ def _terms(name: str, spec: Any, octaves: int) -> list[objective.Term]:
             spec.weight,
             layers,
             tuple(scale if at == octave else 0.0 for at, scale in enumerate(scales)),
+            look,
         )
         for octave in range(spec.octaves)
     ]
 
 
-def load(config: configs.Config, paths: Sequence[Path]) -> list[np.ndarray]:
-    """The sources, [h, w, 3] each, resized as the config says.
+def start(config: configs.Config, sources: Sequence[jax.Array], others: pictures.Groups = pictures.NONE) -> jax.Array:
+    """The images to start from, [count, frames, h, w, 3]; each has noise of its own, whatever the count.
 
-    Raises TexjaxError for a picture that cannot be read, and where a term joins another number of sources.
+    others: groups of pictures beside the sources; `init.of` names the one to start from.
     """
-    for term in config.terms.values():
-        if "join" in term:
-            joins.normalized(term.join, len(paths), term.get("join_weights", ()), term.get("join_position", 0.5))
-    source = config.source
-    return [
-        images.load(
-            path,
-            background=tuple(source.background),
-            max_pixels=source.max_pixels,
-            scale=source.scale or None,
-            width=source.width or None,
-        )
-        for path in paths
-    ]
-
-
-def check_sizes(config: configs.Config, made: Parts, sources: Sequence[np.ndarray], paths: Sequence[Path]) -> None:
-    """Raises TexjaxError where the output or a source has no room for the octaves and layers."""
-    named = [("the output", tuple(config.size))]
-    named += [(f"source {path}", image.shape[1::-1]) for path, image in zip(paths, sources, strict=True)]
-    for what, size in named:
-        objective.check_size(what, size, made.extractor, made.terms, config.octaves, config.pyramid.padding)
-
-
-def start(config: configs.Config, sources: Sequence[jax.Array]) -> jax.Array:
-    """The images to start from, [count, frames, h, w, 3]; each has noise of its own, whatever the count."""
     width, height = config.size
     key = jax.random.key(config.seed)
+    spec = {key: value for key, value in config.init.items() if key != "of"}
+    group = {"sources": sources, **others}[config.init.get("of", "sources")]
     init = [
-        configs.build(inits, config.init, jax.random.fold_in(key, i), (height, width), sources)
+        configs.build(inits, spec, jax.random.fold_in(key, i), (height, width), group)
         for i in range(config.count * config.frames)
     ]
     return jnp.stack(init).reshape(config.count, config.frames, height, width, 3)
 
 
-def targets(made: Parts, sources: Sequence[jax.Array]) -> Any:
-    """What the terms compare with; one source's features are in memory at a time."""
-    return made.join([jax.block_until_ready(made.summarize(made.extractor.weights, source)) for source in sources])
+def targets(made: Parts, sources: Sequence[jax.Array], others: pictures.Groups = pictures.NONE) -> Any:
+    """What the terms compare with; of sources, one's features are in memory at a time.
+
+    others: groups of pictures beside the sources, see `pictures`.
+    """
+    groups, found = {"sources": sources, **others}, {}
+    for look in made.looks:
+        kept = [
+            jax.block_until_ready(made.summarize(made.extractor.weights, picture, look=look))
+            for picture in pictures.seen(look, groups)
+        ]
+        found |= made.join(kept)
+    return found
 
 
 def synthesize(
@@ -141,33 +145,40 @@ def synthesize(
     paths: Sequence[Path],
     directory: Callable[[Parts], Path],
     watch: Callable[[synthesis.Iterate], None] = lambda iterate: None,
+    others: Mapping[str, Sequence[Path]] = pictures.NONE,
 ) -> Result:
     """Make pictures with the look of the sources, and the records of how, in a run directory.
 
     paths: of the sources. directory: called once everything has been checked, to make the directory. watch: called with
-    every iterate. An interrupt (Ctrl-C) ends the run and keeps what it had.
+    every iterate. others: paths of pictures beside the sources, {"content": [content], "analogy": [A, A', B]}. An
+    interrupt (Ctrl-C) ends the run and keeps what it had.
 
     Raises TexjaxError for what cannot be run, before anything is written.
     """
-    configs.check(config)
-    arrays = load(config, paths)
+    checks.values(config)
+    names = {"sources": paths, **others}
+    groups = {"sources": pictures.load(config, paths), **pictures.load_others(config, others)}
     made = parts(config)
-    check_sizes(config, made, arrays, paths)
+    pictures.check_sizes(config, made.extractor, made.terms, groups, names)
     about = {
         "config": config.to_dict(),
-        "sources": [{"name": p.name, "sha256": digest(a)} for p, a in zip(paths, arrays, strict=True)],
         "weights_sha256": digest(*jax.tree.leaves(made.extractor.weights)),
+        **{
+            of: [{"name": p.name, "sha256": digest(a)} for p, a in zip(names[of], group, strict=True)]
+            for of, group in groups.items()
+        },
     }
-    sources = [jnp.asarray(array) for array in arrays]
+    groups = {of: [jnp.asarray(array) for array in group] for of, group in groups.items()}
     first = schedule.scales(config)[0]
     # Waited for, as an allocation that fails is told only then.
-    stack = jax.block_until_ready(start(first.config, schedule.reduced(sources, first)))
+    stack = jax.block_until_ready(start(first.config, *pictures.reduced(groups, first)))
     where = directory(made)
     record, begin = records.begin(where, about, paths), time.perf_counter()
     try:
-        status, last = _optimize(config, sources, stack, where, watch)
-        results = records.write_results(where, _pictures(last), config.output, about)
-        results += records.write_movies(where, last.images)
+        status, last = _optimize(config, groups, stack, where, watch)
+        shown = _pictures(last, config, groups)
+        results = records.write_results(where, shown, config.output, about)
+        results += records.write_movies(where, shown.reshape(last.images.shape))
     except BaseException:
         with contextlib.suppress(errors.EnvironmentFault):
             records.end(where, record, "failed", 0, time.perf_counter() - begin)
@@ -183,7 +194,7 @@ def synthesize(
 
 def _optimize(
     config: configs.Config,
-    sources: Sequence[jax.Array],
+    groups: pictures.Groups,
     stack: jax.Array,
     where: Path,
     watch: Callable[[synthesis.Iterate], None],
@@ -193,13 +204,13 @@ def _optimize(
     last = synthesis.Iterate(0, np.asarray(stack), nothing, 0.0)
     lines: list[dict[str, Any]] = []
     try:
-        for now in _scales(config, sources, stack):
+        for now in iterates(config, groups["sources"], stack, groups):
             if not np.isfinite(now.metrics["loss"]).all():
                 return "failed", _whole(last, config)
             last = now
             lines += records.rows(lines, now.step, now.metrics, now.seconds)
             records.write_metrics(where, lines)
-            records.write_progress(where, now.step, _pictures(now))
+            records.write_progress(where, now.step, _pictures(now, config, groups))
             watch(now)
     except KeyboardInterrupt:
         return "interrupted", _whole(last, config)
@@ -211,18 +222,28 @@ def _optimize(
     return "stalled" if last.metrics["failed"][-1].all() else "converged", last
 
 
-def _scales(config: configs.Config, sources: Sequence[jax.Array], stack: jax.Array) -> Iterator[synthesis.Iterate]:
-    """The iterates of all scales in turn; steps count on. The start of a later scale is only waited for."""
+def iterates(
+    config: configs.Config,
+    sources: Sequence[jax.Array],
+    stack: jax.Array,
+    others: pictures.Groups = pictures.NONE,
+) -> Iterator[synthesis.Iterate]:
+    """The iterates of all scales in turn; steps count on. The start of a later scale is only waited for.
+
+    stack: to start from, [count, frames, h, w, 3] at the size of the first scale. others: groups of pictures beside the
+    sources.
+    """
     done, waited, last = 0, 0.0, None
     for scale in schedule.scales(config):
-        made = parts(scale.config)
+        made, seen = parts(scale.config), pictures.reduced({**others, "sources": sources}, scale)
         if last is not None:
-            stack = schedule.start(last.images, scale, config.schedule.noise)
+            fresh = start(scale.config, *seen)
+            stack = schedule.refined(np.clip(last.images, 0, 1), scale.config, fresh)
         for now in synthesis.iterate(
             made.advance,
             made.minimizer,
             stack,
-            (made.extractor.weights, targets(made, schedule.reduced(sources, scale))),
+            (made.extractor.weights, targets(made, *seen)),
             max_iter=scale.config.max_iter,
             save_every=config.save_every,
             tol=config.tol,
@@ -241,12 +262,15 @@ def _whole(iterate: synthesis.Iterate, config: configs.Config) -> synthesis.Iter
     """The iterate at full size, where it is of a coarser scale: what an interrupted run leaves."""
     if iterate.images.shape[-3:-1] == tuple(config.size)[::-1]:
         return iterate
-    return iterate._replace(images=np.asarray(schedule.enlarged(iterate.images, config)))
+    return iterate._replace(images=np.asarray(schedule.enlarged(np.clip(iterate.images, 0, 1), config)))
 
 
-def _pictures(iterate: synthesis.Iterate) -> np.ndarray:
+def _pictures(iterate: synthesis.Iterate, config: configs.Config, groups: pictures.Groups) -> np.ndarray:
     """All pictures of a run, [count x frames, h, w, 3]: the first output's frames, the second's, and on."""
-    return iterate.images.reshape(-1, *iterate.images.shape[2:])
+    stack = iterate.images.reshape(-1, *iterate.images.shape[2:])
+    if not config.output.original_colors:
+        return stack
+    return np.asarray(colors.kept(jnp.asarray(stack), groups["content"][0]))
 
 
 def digest(*arrays: Any) -> str:

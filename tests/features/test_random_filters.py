@@ -68,9 +68,7 @@ def test_seed_decides():
 
 
 @settings(max_examples=25)
-@given(
-    side=st.integers(1, 40), size=st.integers(0, 7).map(lambda n: 2 * n + 1), padding=st.sampled_from(list(PADDINGS))
-)
+@given(side=st.integers(1, 40), size=st.sampled_from([1, 5, 15]), padding=st.sampled_from(list(PADDINGS)))
 def test_grid_size_is_the_size(side: int, size: int, padding: str):
     extractor = features.random(size=size, channels=1, padding=padding)
     got = extractor.grid("conv1_1").size(side)

@@ -31,7 +31,7 @@ def rosenbrock(x: Any, mix: Any) -> Any:
 def run(minimizer, images, steps: int, *args: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """(images [steps + 1, ...], metrics likewise), the start first."""
 
-    @jax.jit
+    @synthesis.compiled
     def go(images: jax.Array, *args: Any) -> Any:
         def body(state: Any, _: None) -> Any:
             state = minimizer.step(state, *args)
@@ -100,7 +100,7 @@ def test_a_failed_line_search_is_counted_and_taken_back_and_got_over(name: str):
     minimizer = getattr(optimizers, name)(wrong, range="none")
     lies = np.array([0] * 2 + [1] * 3 + [0] * 12, np.float32)
 
-    @jax.jit
+    @synthesis.compiled
     def go(images: jax.Array) -> Any:
         def body(state: Any, lie: jax.Array) -> Any:
             state = minimizer.step(state, lie)
