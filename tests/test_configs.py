@@ -12,7 +12,7 @@ from texjax import config as configs
 
 # What the configs that need a file of weights take it from, in the folder of test data.
 WEIGHTS = {"snelgrove": "weights/vgg19_notop_block1-3.h5"}
-SLOW = {"snelgrove"}
+SLOW = {"analogies", "cnnmrf", "cnnmrf_transfer", "snelgrove"}  # over ten seconds
 
 
 @pytest.fixture

@@ -129,6 +129,7 @@ def pixels(path: Path) -> np.ndarray:
         return np.asarray(picture.convert("RGB"), float) / 255
 
 
+@pytest.mark.slow
 def test_a_content_that_outweighs_all_is_what_comes_out(paths: dict[str, Path], tmp_path: Path):
     """From noise, over two sizes: the mean square of features of random filters leaves only the content."""
     kept = dict(name="content", of="content", layers=dict(pixels=1.0, conv1_1=1.0))
