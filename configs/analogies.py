@@ -18,43 +18,22 @@ Argument `shallow`: conv3_4 in place of conv4_1, for weights that go no deeper; 
 
 from ml_collections import ConfigDict
 
-from texjax.config import analogy, content, defaults, mrf, parse_arg, smoothness
-
-UNITS = 6000  # squared activations of VGG-16 as trained over those of the compact network, conv3_1
-RATIO = 9  # squared activations of VGG-19 as trained at conv3_4 over those at conv3_1; the compact network's are alike
+from texjax.config import parse_arg
+from texjax.presets import analogy, content, mrf, patches, smoothness
 
 
 def get_config(arg=None):
     arg = parse_arg(arg, tiny=False, shallow=False, network="vgg16")
-    name = "compact" if arg.tiny else arg.network
-    deep = not arg.shallow and name != "compact"
-    units, ratio = (UNITS, 1) if name == "compact" else (1, RATIO)
-    config = defaults()
-    config.octaves = 1
-    config.pyramid.padding = "reflect"
-    config.features = ConfigDict(
-        dict(
-            name=name,
-            weights="",
-            pool="average" if name == "compact" else "max",
-            padding="reflect",
-            normalize=False,
-            precision="float32",
-        )
-    )
-    layers = dict(conv3_1=0.5, conv4_1=0.5) if deep else dict(conv3_1=0.5, conv3_4=0.5 / ratio)
+    config, layers, _, units = patches(arg)
+    halves = {layer: weight / 2 for layer, weight in layers.items()}
     config.terms = ConfigDict(
         dict(
-            analogy=analogy(layers, weight=1.0),
-            mrf=mrf(layers, weight=0.5, patch=1, stride=1, bank_stride=1),
-            content=content(layers, weight=0.0, normalization="sum"),
+            analogy=analogy(halves, weight=1.0),
+            mrf=mrf(halves, weight=0.5, patch=1, stride=1, bank_stride=1),
+            content=content(halves, weight=0.0, normalization="sum"),
             smoothness=smoothness(255**2.5 / units, form="power"),
         )
     )
     config.source.fit = 1.0
     config.init = ConfigDict(dict(name="random_phase", contrast=1.0))
-    config.schedule.update(steps=(100, 100), lowpass=0.2, keep_octaves=True)
-    config.max_iter = 100
-    if arg.tiny:
-        config.update(size=(72, 72), max_iter=6, save_every=3, schedule=dict(steps=(3,)))
     return config

@@ -18,31 +18,13 @@ Argument `shallow`: conv3_4 in place of conv4_1, for weights that go no deeper; 
 
 from ml_collections import ConfigDict
 
-from texjax.config import defaults, mrf, parse_arg, smoothness
-
-UNITS = 6000  # squared activations of VGG-19 as trained over those of the compact network, conv3_1
-RATIO = 9  # squared activations of VGG-19 as trained at conv3_4 over those at conv3_1; the compact network's are alike
+from texjax.config import parse_arg
+from texjax.presets import mrf, patches, smoothness
 
 
 def get_config(arg=None):
     arg = parse_arg(arg, tiny=False, shallow=False, network="vgg19")
-    name = "compact" if arg.tiny else arg.network
-    deep = not arg.shallow and name != "compact"
-    units, ratio = (UNITS, 1) if name == "compact" else (1, RATIO)
-    config = defaults()
-    config.octaves = 1
-    config.pyramid.padding = "reflect"
-    config.features = ConfigDict(
-        dict(
-            name=name,
-            weights="",
-            pool="average" if name == "compact" else "max",
-            padding="reflect",
-            normalize=False,
-            precision="float32",
-        )
-    )
-    layers = dict(conv3_1=1.0, conv4_1=1.0) if deep else dict(conv3_1=1.0, conv3_4=1.0 / ratio)
+    config, layers, _, units = patches(arg)
     config.terms = ConfigDict(
         dict(
             mrf=mrf(layers, weight=1e-4, normalization="overlap"),
@@ -51,8 +33,4 @@ def get_config(arg=None):
     )
     config.source.fit = 0.5
     config.init = ConfigDict(dict(name="random_phase", contrast=1.0))
-    config.schedule.update(steps=(100, 100), lowpass=0.2, keep_octaves=True)
-    config.max_iter = 100
-    if arg.tiny:
-        config.update(size=(72, 72), max_iter=6, save_every=3, schedule=dict(steps=(3,)))
     return config

@@ -15,7 +15,8 @@ compact network, 72 px and a few iterations, to see that everything works.
 
 from ml_collections import ConfigDict
 
-from texjax.config import defaults, gram, parse_arg
+from texjax.config import defaults, parse_arg
+from texjax.presets import gram
 
 
 def get_config(arg=None):

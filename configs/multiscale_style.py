@@ -13,7 +13,8 @@ iterations, to see that everything works.
 
 from ml_collections import ConfigDict
 
-from texjax.config import content, defaults, gram, parse_arg, smoothness
+from texjax.config import defaults, parse_arg
+from texjax.presets import content, gram, smoothness
 
 
 def get_config(arg=None):

@@ -10,7 +10,8 @@ Argument `tiny`: 48 px, 2 octaves and a few iterations, to see that everything w
 
 from ml_collections import ConfigDict
 
-from texjax.config import defaults, gram, parse_arg
+from texjax.config import defaults, parse_arg
+from texjax.presets import gram
 
 
 def get_config(arg=None):

@@ -4,16 +4,16 @@ import argparse
 import itertools
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import exemplars
-import jax.numpy as jnp
 import numpy as np
+from bench import timed
 
 from texjax import config as configs
-from texjax import features, images, measures, run, schedule
+from texjax import features, images, measures
 
 # Where the Gram error of VGG-19 is taken: layers that the papers' texture recipes optimize, and layers between them.
 OPTIMIZED, HELD_OUT = ("pool1", "conv3_2"), ("conv1_1", "pool2", "conv3_4")
@@ -34,14 +34,6 @@ class Variant(NamedTuple):
     after: str = ""
 
 
-class Moment(NamedTuple):
-    """Where a run stands: seconds since its start without compiling, steps, the picture [h, w, 3] in [0, 1]."""
-
-    seconds: float
-    steps: int
-    image: np.ndarray
-
-
 def parser(description: str | None, *, size: int, octaves: int, iterations: int) -> argparse.ArgumentParser:
     """The command line that all of them have."""
     made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -59,29 +51,10 @@ def sources(paths: Sequence[Path], size: int) -> dict[str, np.ndarray]:
     """The pictures by name; wider ones than twice `size` are reduced to that."""
     if not paths:
         return {name: draw(size) for name, draw in exemplars.MATERIALS.items()}
-    found = {path.stem: images.load(path) for path in paths}
-    wide = [path for path in paths if found[path.stem].shape[1] > 2 * size]
-    return found | {path.stem: images.load(path, width=2 * size) for path in wide}
+    return {path.stem: timed.source(path, size) for path in paths}
 
 
-def moments(config: configs.Config, source: np.ndarray) -> Iterator[Moment]:
-    """A run's moments, at full size; those of coarser scales only count. Programs are compiled beforehand."""
-    arrays = [jnp.asarray(source)]
-    first = schedule.scales(config)[0]
-    stack = run.start(first.config, schedule.reduced(arrays, first))
-    brief = config.copy_and_resolve_references()
-    with brief.unlocked():
-        brief.max_iter, brief.schedule.steps = 1, (1,) * len(config.schedule.steps)
-    list(run.iterates(brief, arrays, stack))
-    seconds = 0.0
-    for now in run.iterates(config, arrays, stack):
-        seconds += now.seconds
-        image = now.images[0, 0]
-        if image.shape[1::-1] == tuple(config.size):
-            yield Moment(seconds, now.step, np.clip(image, 0, 1))
-
-
-def values(extractor: Any, moment: Moment, source: np.ndarray, octaves: int) -> Values:
+def values(extractor: Any, moment: timed.Moment, source: np.ndarray, octaves: int) -> Values:
     """Steps, seconds and the measures; Gram errors as the means of the optimized layers and of the others.
 
     octaves: of the Gram errors, at most.
@@ -135,7 +108,7 @@ def compare(args: argparse.Namespace, variants: Sequence[Variant]) -> dict[str, 
             limit = rows[variant.as_long_as, texture, seed]["seconds"] if variant.as_long_as else math.inf
             *_, last = itertools.takewhile(
                 lambda moment, limit=limit: moment.seconds <= limit or moment.steps == 0,
-                moments(configs.load(variant.config, words), source),
+                timed.moments(configs.load(variant.config, words), source),
             )
             found = values(extractor, last, source, args.octaves)
             if not rows:

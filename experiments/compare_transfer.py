@@ -16,11 +16,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import ablation
-import jax
+import jax.numpy as jnp
 import numpy as np
 
 from texjax import config as configs
-from texjax import images, records, run
+from texjax import images, pyramid, records, run
 
 METHODS = {
     "transfer": ("cnnmrf_transfer", "gatys_style", "multiscale_style"),
@@ -43,7 +43,7 @@ def result(args: argparse.Namespace, method: str, size: tuple[int, int], sources
 
 def shown(path: Path, size: tuple[int, int]) -> np.ndarray:
     """The picture of a file, stretched to (width, height)."""
-    return np.asarray(jax.image.resize(images.load(path), (size[1], size[0], 3), "lanczos3").clip(0, 1))
+    return np.asarray(pyramid.stretched(jnp.asarray(images.load(path)), (size[1], size[0])))
 
 
 def main() -> None:

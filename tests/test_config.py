@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ml_collections import ConfigDict
 
 from texjax import config as configs
-from texjax import errors, losses
+from texjax import errors, losses, presets
 
 OWN = """
 from ml_collections import ConfigDict
@@ -158,7 +158,7 @@ def test_frozen_configs_are_hashed_by_value(own: str):
 
 def test_a_gram_term_has_every_key_of_its_loss():
     """The values are those of the function's own signature, but for what is changed."""
-    term = configs.gram({"pixels": 2.0}, normalization="gatys", weight=0.5)
+    term = presets.gram({"pixels": 2.0}, normalization="gatys", weight=0.5)
     own = {p.name: p.default for p in inspect.signature(losses.gram).parameters.values()}
     common = {"name": "gram", "weight": 0.5, "layers": {"pixels": 2.0}, "octave_weights": ()}
     assert term.to_dict() == common | own | {"normalization": "gatys"}

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from texjax import assembly, errors, pictures, plan, run
 from texjax import config as configs
-from texjax import errors, pictures, plan, run
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_memory_is_about_that_of_the_whole_program(history_size, frames, source,
     config.optimizer.history_size = history_size
     config.frames = frames
     got = 2**20 * number(dict(plan.plan(config, [source]))["memory, about"])
-    made = run.parts(config)
+    made = assembly.parts(config)
     sources = [jnp.asarray(array) for array in pictures.load(config, [source])]
     stack, args = run.start(config, sources), (made.extractor.weights, run.targets(made, sources))
     state = jax.eval_shape(jax.vmap(lambda x: made.minimizer.init(x, *args)), stack)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from texjax import assembly, pyramid, run, schedule
 from texjax import config as configs
-from texjax import pyramid, run, schedule
 
 STEPS = "--config.schedule.steps=(4,)"
 ADAM = "--config.optimizer={'name': 'adam'}"  # quickest to compile
@@ -76,10 +76,10 @@ def test_a_coarse_objective_is_the_whole_ones_upper_octaves():
     rng = np.random.default_rng(0)
     source, image = (jnp.asarray(rng.random((48, 48, 3)), jnp.float32) for _ in range(2))
     coarse = schedule.scales(config)[0]
-    made = run.parts(coarse.config)
+    made = assembly.parts(coarse.config)
     args = made.extractor.weights, run.targets(made, schedule.reduced([source], coarse))
     small = jax.jit(pyramid.reduce, static_argnums=1)(image, "circular")
-    whole = run.parts(configs.load("random:tiny", ["--config.terms.gram.octave_weights=(0.0, 1.0)"]))
+    whole = assembly.parts(configs.load("random:tiny", ["--config.terms.gram.octave_weights=(0.0, 1.0)"]))
     want = jax.jit(whole.value)(image[None], whole.extractor.weights, run.targets(whole, [source]))[0]
     np.testing.assert_allclose(jax.jit(made.value)(small[None], *args)[0], want, rtol=1e-5)
 

@@ -10,7 +10,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from texjax import cli, copies, errors, features, images, losses, pictures, pyramid, run, schedule, transfer_command
+from texjax import (
+    assembly,
+    cli,
+    copies,
+    errors,
+    features,
+    images,
+    losses,
+    pictures,
+    pyramid,
+    run,
+    schedule,
+    transfer_command,
+)
 from texjax import config as configs
 
 # One filter bank of 5 x 5 and 8 channels on 48 px: quick to compile.
@@ -53,7 +66,7 @@ def first_terms(config: configs.Config, paths: list[Path], others: dict[str, lis
     """Of the objective at its start."""
     sources = pictures.load(config, paths)
     groups = {of: [jnp.asarray(x) for x in group] for of, group in pictures.load_others(config, others).items()}
-    made, arrays = run.parts(config), [jnp.asarray(x) for x in sources]
+    made, arrays = assembly.parts(config), [jnp.asarray(x) for x in sources]
     stack = run.start(config, arrays, groups)
     _, found = jax.jit(made.value)(stack[0], made.extractor.weights, run.targets(made, arrays, groups))
     return {name: float(value) for name, value in found.items()}

@@ -92,7 +92,7 @@ def synthesize(args: argparse.Namespace, overrides: Sequence[str]) -> None:
     """`texjax synthesize`, `transfer`, `analogy`: resolve, run or plan, and say where the pictures are."""
     config, paths, others = _job(args, overrides)
 
-    from texjax import display, plan, records, run, schedule
+    from texjax import assembly, display, plan, records, run, schedule
 
     display.prepare_jax()
     with display.device_errors():
@@ -100,7 +100,7 @@ def synthesize(args: argparse.Namespace, overrides: Sequence[str]) -> None:
             display.show_plan(plan.plan(config, paths, others))
             return
 
-        def directory(parts: run.Parts) -> Path:
+        def directory(parts: assembly.Parts) -> Path:
             if args.run_dir is not None:
                 return records.exact(args.run_dir)
             return records.fresh(args.output_dir, records.name(args.output_prefix, parts.layers, config))

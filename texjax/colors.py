@@ -1,10 +1,9 @@
 """Colors of one picture and light of another."""
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from texjax import types
+from texjax import pyramid, types
 
 # Of red, green and blue, as in ITU-R BT.601 (YUV), which neural-style keeps the colors by.
 LUMINANCE = (0.299, 0.587, 0.114)
@@ -23,5 +22,5 @@ def kept(images: types.Images, content: Float[Array, "_ _ 3"]) -> types.Images:
     As gray has no color in YUV, that is the content and, in all three channels, what the luminances differ by. Values
     may leave [0, 1]; where they are cut off, colors change.
     """
-    like_them = jax.image.resize(content, images.shape[1:], "lanczos3").clip(0, 1)
+    like_them = pyramid.stretched(content, (images.shape[1], images.shape[2]))
     return like_them[None] + (luminance(images) - luminance(like_them)[None])[..., None]

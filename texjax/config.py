@@ -10,7 +10,7 @@ import inspect
 import io
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
@@ -60,44 +60,6 @@ def defaults() -> Config:
     config.source = ConfigDict(dict(width=0, scale=0.0, fit=0.0, background=(1.0, 1.0, 1.0), max_pixels=89_478_485))
     config.output = ConfigDict(dict(format="png", bits=8, original_colors=False))  # those of the content
     return config
-
-
-def gram(layers: Mapping[str, float], **changes: Any) -> Config:
-    """A term of Gram matrices: all its keys, at their defaults but for `changes`; `layers` are layer -> weight."""
-    term = ConfigDict(dict(name="gram", weight=1.0, layers=dict(layers), octave_weights=()))
-    term.update(normalization="pixels_channels", mul=1.0)
-    term.update(join="average", join_weights=(), join_position=0.5, join_regularization=1e-3)
-    term.update(changes)
-    return term
-
-
-def mrf(layers: Mapping[str, float], **changes: Any) -> Config:
-    """A term of nearest patches: all its keys, at their defaults but for `changes`; `layers` are layer -> weight."""
-    term = ConfigDict(dict(name="mrf", weight=1.0, layers=dict(layers), octave_weights=(), rotations=0, scales=0))
-    term.update(patch=3, stride=2, bank_stride=2, confidence=0.0, normalization="energy", search="exact", steps=5)
-    term.update(changes)
-    return term
-
-
-def content(layers: Mapping[str, float], weight: float, normalization: str = "mse") -> Config:
-    """A term of the content's features; `layers` are layer -> weight."""
-    term = ConfigDict(dict(name="content", of="content", weight=weight, layers=dict(layers), octave_weights=()))
-    term.update(normalization=normalization)
-    return term
-
-
-def analogy(layers: Mapping[str, float], weight: float, patch: int = 1, full: bool = False) -> Config:
-    """A term of the features of A' where B is like A; `layers` are layer -> weight."""
-    term = ConfigDict(dict(name="analogy", of="analogy", weight=weight, layers=dict(layers), octave_weights=()))
-    term.update(patch=patch, full=full)
-    return term
-
-
-def smoothness(weight: float, form: str = "squared") -> Config:
-    """A term of the differences between neighboring pixels."""
-    term = ConfigDict(dict(name="smoothness", weight=weight, layers=dict(pixels=1.0), octave_weights=()))
-    term.update(form=form)
-    return term
 
 
 def parse_arg(arg: str | None, **known: Any) -> Config:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from texjax import errors, images, types
+from texjax import errors, images, pyramid, types
 
 Sources = Sequence[Float[Array, "_ _ 3"]]
 # The color that VGG networks take for zero: the mean of ImageNet's photographs.
@@ -138,7 +138,7 @@ def picture(
 
     Raises TexjaxError as `images.load` does.
     """
-    image = jax.image.resize(images.load(path), (*shape, 3), "lanczos3").clip(0, 1)
+    image = pyramid.stretched(jnp.asarray(images.load(path)), shape)
     return image + deviation * jax.random.normal(key, (*shape, 3))
 
 

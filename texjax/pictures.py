@@ -134,4 +134,4 @@ def _stretched(config: configs.Config, path: Path) -> np.ndarray:
     """The picture at the output's size, by Lanczos."""
     width, height = config.size
     image = images.load(path, background=tuple(config.source.background), max_pixels=config.source.max_pixels)
-    return np.asarray(jax.image.resize(image, (height, width, 3), "lanczos3").clip(0, 1))
+    return np.asarray(pyramid.stretched(jnp.asarray(image), (height, width)))

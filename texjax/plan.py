@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from texjax import checks, pictures, pyramid, run, schedule
+from texjax import assembly, pictures, pyramid, run, schedule
 from texjax import config as configs
 
 # Measured on CPU: what a network's convolutions reach of a large matrix product's rate, and an iteration's time in
@@ -21,11 +21,7 @@ def plan(
     config: configs.Config, paths: Sequence[Path], others: Mapping[str, Sequence[Path]] = pictures.NONE
 ) -> list[tuple[str, str]]:
     """Rows of a table, (what, value), for the arguments of `run.synthesize`, whose errors it raises."""
-    checks.values(config)
-    names = {"sources": paths, **others}
-    groups = {"sources": pictures.load(config, paths), **pictures.load_others(config, others)}
-    made = run.parts(config)
-    pictures.check_sizes(config, made.extractor, made.terms, groups, names)
+    made, groups, names = run.prepared(config, paths, others)
     arrays = {of: [jnp.asarray(picture) for picture in group] for of, group in groups.items()}
     jax.eval_shape(lambda: run.start(config, arrays["sources"], arrays))  # raises for a wrong init
     width, height = config.size
@@ -54,7 +50,7 @@ def plan(
     ]
 
 
-def _octaves(config: configs.Config, made: run.Parts) -> list[tuple[str, str]]:
+def _octaves(config: configs.Config, made: assembly.Parts) -> list[tuple[str, str]]:
     """Per octave its size and the size of every layer used there."""
     sides = [pyramid.sizes(n, config.octaves, config.pyramid.padding) for n in config.size]
     rows = []
@@ -73,7 +69,7 @@ def _before(config: configs.Config) -> str:
     return f", after {', '.join(sizes)}" if coarse else ""
 
 
-def _compile(config: configs.Config, made: run.Parts, groups: pictures.Groups) -> Any:
+def _compile(config: configs.Config, made: assembly.Parts, groups: pictures.Groups) -> Any:
     """One evaluation of the objective, compiled but not run: that takes no memory.
 
     One source stands for all, as only the nearest-patch loss has a larger target of several.

@@ -1,7 +1,6 @@
 """One run: config -> objects -> loop -> files. Below this module nothing sees a config."""
 
 import contextlib
-import functools
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,38 +12,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from texjax import (
+    assembly,
     checks,
     colors,
     errors,
-    features,
     inits,
-    losses,
-    objective,
-    optimizers,
     pictures,
     records,
     schedule,
     synthesis,
-    types,
 )
 from texjax import config as configs
-
-# Keys that choose values but no program: runs that differ in these alone share their compilations.
-VALUES = ("seed", "init", "source", "output", "max_iter", "tol", "patience", "schedule")
-
-
-class Parts(NamedTuple):
-    """What a config describes, as functions. layers: used by any term, shallow to deep. looks: of all terms."""
-
-    extractor: types.Extractor
-    terms: tuple[objective.Term, ...]
-    layers: tuple[str, ...]
-    minimizer: types.Minimizer
-    advance: Callable[..., Any]
-    summarize: Callable[..., Any]
-    join: Callable[..., Any]
-    value: Callable[..., Any]
-    looks: tuple[objective.Look, ...]
 
 
 class Result(NamedTuple):
@@ -54,59 +32,6 @@ class Result(NamedTuple):
     steps: int
     loss: float
     paths: list[Path]
-
-
-def parts(config: configs.Config) -> Parts:
-    """The functions that `config` describes; equal programs are made, and compiled, once."""
-    return _parts(configs.freeze(config, without=VALUES))
-
-
-@functools.lru_cache(maxsize=4)
-def _parts(config: configs.Config) -> Parts:
-    extractor = configs.build(features, config.features)
-    terms = tuple(term for name, spec in config.terms.items() for term in _terms(name, spec, config.octaves))
-    used = {layer for term in terms for _, layer in term.places(config.octaves)}
-    for layer in used:
-        extractor.grid(layer)  # raises where there is no such layer
-    made = objective.objective(extractor, terms, config.octaves, config.pyramid.padding)
-    minimizer = configs.build(optimizers, config.optimizer, made.value)
-    return Parts(
-        extractor,
-        terms,
-        tuple(layer for layer in extractor.layers if layer in used),
-        minimizer,
-        synthesis.program(minimizer, config.save_every, config.batch_mode),
-        synthesis.compiled(made.summarize, "look"),
-        made.join,
-        made.value,
-        objective.looks(terms, config.octaves),
-    )
-
-
-def _terms(name: str, spec: Any, octaves: int) -> list[objective.Term]:
-    """A line of `config.terms`: the term's own keys apart, the rest are settings of its loss.
-
-    One with the key `octaves` makes a term for each of so many, the finest, as its loss has to know which `octave` it
-    sees.
-    """
-    look = objective.Look(**{key: spec[key] for key in objective.Look._fields if key in spec})
-    own = {"weight", "layers", "octave_weights", "octaves", *look._fields}
-    rest = {key: value for key, value in spec.items() if key not in own}
-    layers, scales = dict(spec.layers), tuple(spec.octave_weights)
-    if "octaves" not in spec:
-        return [objective.Term(name, configs.build(losses, rest), spec.weight, layers, scales, look)]
-    scales = scales or (1.0,) * octaves
-    return [
-        objective.Term(
-            f"{name}.{octave}",
-            configs.build(losses, rest | {"octave": octave}),
-            spec.weight,
-            layers,
-            tuple(scale if at == octave else 0.0 for at, scale in enumerate(scales)),
-            look,
-        )
-        for octave in range(spec.octaves)
-    ]
 
 
 def start(config: configs.Config, sources: Sequence[jax.Array], others: pictures.Groups = pictures.NONE) -> jax.Array:
@@ -125,7 +50,7 @@ def start(config: configs.Config, sources: Sequence[jax.Array], others: pictures
     return jnp.stack(init).reshape(config.count, config.frames, height, width, 3)
 
 
-def targets(made: Parts, sources: Sequence[jax.Array], others: pictures.Groups = pictures.NONE) -> Any:
+def targets(made: assembly.Parts, sources: Sequence[jax.Array], others: pictures.Groups = pictures.NONE) -> Any:
     """What the terms compare with; of sources, one's features are in memory at a time.
 
     others: groups of pictures beside the sources, see `pictures`.
@@ -140,10 +65,25 @@ def targets(made: Parts, sources: Sequence[jax.Array], others: pictures.Groups =
     return found
 
 
+def prepared(
+    config: configs.Config, paths: Sequence[Path], others: Mapping[str, Sequence[Path]]
+) -> tuple[assembly.Parts, dict[str, list[np.ndarray]], dict[str, Sequence[Path]]]:
+    """What a run needs, checked: its functions, and the groups of pictures [h, w, 3] with their paths.
+
+    Raises TexjaxError for what cannot be run.
+    """
+    checks.values(config)
+    names = {"sources": paths, **others}
+    groups = {"sources": pictures.load(config, paths), **pictures.load_others(config, others)}
+    made = assembly.parts(config)
+    pictures.check_sizes(config, made.extractor, made.terms, groups, names)
+    return made, groups, names
+
+
 def synthesize(
     config: configs.Config,
     paths: Sequence[Path],
-    directory: Callable[[Parts], Path],
+    directory: Callable[[assembly.Parts], Path],
     watch: Callable[[synthesis.Iterate], None] = lambda iterate: None,
     others: Mapping[str, Sequence[Path]] = pictures.NONE,
 ) -> Result:
@@ -155,11 +95,7 @@ def synthesize(
 
     Raises TexjaxError for what cannot be run, before anything is written.
     """
-    checks.values(config)
-    names = {"sources": paths, **others}
-    groups = {"sources": pictures.load(config, paths), **pictures.load_others(config, others)}
-    made = parts(config)
-    pictures.check_sizes(config, made.extractor, made.terms, groups, names)
+    made, groups, names = prepared(config, paths, others)
     about = {
         "config": config.to_dict(),
         "weights_sha256": digest(*jax.tree.leaves(made.extractor.weights)),
@@ -235,7 +171,7 @@ def iterates(
     """
     done, waited, last = 0, 0.0, None
     for scale in schedule.scales(config):
-        made, seen = parts(scale.config), pictures.reduced({**others, "sources": sources}, scale)
+        made, seen = assembly.parts(scale.config), pictures.reduced({**others, "sources": sources}, scale)
         if last is not None:
             fresh = start(scale.config, *seen)
             stack = schedule.refined(np.clip(last.images, 0, 1), scale.config, fresh)

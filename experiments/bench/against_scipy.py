@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import torch_snelgrove
 
-from texjax import config, images, run, synthesis
+from texjax import assembly, config, images, run, synthesis
 
 
 def main():
@@ -34,7 +34,7 @@ def main():
     words = [f"--config.features.weights={args.weights}", size, f"--config.octaves={args.octaves}"]
     settings = config.load("snelgrove", words)
 
-    made = run.parts(settings)
+    made = assembly.parts(settings)
     start = run.start(settings, [jnp.asarray(source)])
     begin = time.perf_counter()
     rest = (made.extractor.weights, run.targets(made, [jnp.asarray(source)]))

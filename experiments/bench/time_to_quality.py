@@ -11,32 +11,16 @@ also before that, as it ends with values outside. Times are without compiling an
 
 import argparse
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
+import timed
 import torch_snelgrove
 
 from texjax import config as configs
-from texjax import images, run, schedule
+from texjax import images
 
 RECIPE = "texture:network=vgg19"
-
-
-def moments(config: configs.Config, source: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
-    """(seconds, image [h, w, 3] in [0, 1]) at full size, programs compiled beforehand; coarser scales only count."""
-    arrays, first = [jnp.asarray(source)], schedule.scales(config)[0]
-    stack = run.start(first.config, schedule.reduced(arrays, first))
-    brief = config.copy_and_resolve_references()
-    with brief.unlocked():
-        brief.max_iter, brief.schedule.steps = 1, (1,) * len(config.schedule.steps)
-    list(run.iterates(brief, arrays, stack))
-    seconds = 0.0
-    for now in run.iterates(config, arrays, stack):
-        seconds += now.seconds
-        if now.images.shape[3:1:-1] == tuple(config.size):
-            yield seconds, np.clip(now.images[0, 0], 0, 1)
 
 
 def main() -> None:
@@ -58,8 +42,7 @@ def main() -> None:
     print("| texture | recipe | seconds | loss as saved | seconds until the reference's loss as saved, and before |")
     print("| --- | --- | --- | --- | --- |")
     for path in args.pictures:
-        wide = images.load(path).shape[1] > 2 * args.size
-        source = images.load(path, width=2 * args.size if wide else None)
+        source = timed.source(path, args.size)
         objective = torch_snelgrove.Objective(network, source, torch_snelgrove.Settings(octaves=args.octaves))
         start = torch_snelgrove.start_image(args.size, args.size)
         found = torch_snelgrove.minimize(objective, start, max_iter=args.iterations)
@@ -68,14 +51,13 @@ def main() -> None:
         images.save(args.output / f"{path.stem}_reference.png", image)
         print(f"| {path.stem} | reference | {found.seconds[-1]:.1f} | {goals[0]:.4g} | before: {goals[1]:.4g} |")
         for number, recipe in enumerate(args.recipe or [RECIPE]):
-            curve, last = [], image
             spec, *words = shlex.split(recipe)
             if configs.load(spec).features.name == "vgg19":
                 words += [f"--config.features.weights={args.weights}"]
-            for seconds, last in moments(configs.load(spec, [*common, *words]), source):
-                curve.append((seconds, objective.value_and_grad(last)[0]))
+            passed = list(timed.moments(configs.load(spec, [*common, *words]), source))
+            curve = [(moment.seconds, objective.value_and_grad(moment.image)[0]) for moment in passed]
             until = [next((f"{t:.1f}" for t, loss in curve if loss <= goal), "never") for goal in goals]
-            images.save(args.output / f"{path.stem}_{number}.png", last)
+            images.save(args.output / f"{path.stem}_{number}.png", passed[-1].image)
             print(f"| {path.stem} | {recipe} | {curve[-1][0]:.1f} | {curve[-1][1]:.4g} | {until[0]}, {until[1]} |")
 
 

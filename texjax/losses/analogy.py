@@ -52,9 +52,10 @@ def analogy(*, patch: int = 1, full: bool = False, memory: int = 2**28) -> types
         return _target(*summaries, patch=patch, memory=memory)
 
     def measure(features: types.Feature, target: patches.Overlap, mask: types.Mask | None) -> Float[Array, ""]:
-        squares = ((features - target.mean) ** 2).sum(2)
-        # As the sum over the patches at a pixel of squared distances is that from their mean, and their spread.
-        local = (target.count * squares + target.spread) / patch**2 if full else squares
+        if full:
+            local = patches.energy(features, target) / patch**2
+        else:
+            local = ((features - target.mean) ** 2).sum(2)
         return (local if mask is None else mask * local).sum()
 
     return types.Loss(

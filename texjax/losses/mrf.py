@@ -87,12 +87,10 @@ def mrf(
         weights = (match.response >= confidence).astype(features.dtype)
         shape = features.shape[0], features.shape[1]
         nearest = patches.assemble(target, match.index, weights, shape, patch, stride)
-        squares = ((features - nearest.mean) ** 2).sum(2)
         if normalization == "energy":
-            # As the sum over the patches at a pixel of squared distances is that from their mean, and their spread.
-            local = nearest.count * squares + nearest.spread
+            local = patches.energy(features, nearest)
         else:
-            local = jnp.where(nearest.count > 0, squares, 0) / 2
+            local = jnp.where(nearest.count > 0, ((features - nearest.mean) ** 2).sum(2), 0) / 2
         return (local if mask is None else mask * local).sum()
 
     return types.Loss(

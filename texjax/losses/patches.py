@@ -102,6 +102,14 @@ def unit(rows: Float[Array, "m k"], centered: bool) -> Float[Array, "m k"]:
     return rows * jnp.where(squares > 0, lax.rsqrt(jnp.where(squares > 0, squares, 1)), 0)
 
 
+def energy(features: Float[Array, "h w c"], overlap: Overlap) -> Float[Array, "h w"]:
+    """At each pixel the sum, over the patches there, of the squared distances of the features from theirs.
+
+    That is the squared distance from the patches' mean, as often as there are patches, and the patches' spread.
+    """
+    return overlap.count * ((features - overlap.mean) ** 2).sum(2) + overlap.spread
+
+
 @functools.partial(jax.jit, static_argnames=("shape", "patch", "stride"))
 def assemble(
     bank: Patches,
