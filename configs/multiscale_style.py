@@ -27,7 +27,7 @@ def get_config(arg=None):
     config.terms = ConfigDict(
         dict(
             gram=gram(dict(conv1_1=10.0, conv1_2=10.0, conv2_2=3.0, conv3_2=1.0)),
-            content=content(dict(conv3_4=1.0), weight=30.0),  # by eye: 1 loses the photo, 300 the strokes
+            content=content(dict(conv3_4=1.0), weight=3.0),  # by eye: 1 loses the photo, 10 the style's larger forms
             smoothness=smoothness(0.0),
         )
     )

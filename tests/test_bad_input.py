@@ -200,7 +200,7 @@ ANIMATIONS = [
 ]
 TRANSFER = "transfer {good} {good} --config cnnmrf_transfer:tiny --output-dir {out} "
 ANALOGY = "analogy {good} {good} {good} --config analogies:tiny --output-dir {out} "
-REMATCH = "{{'m':{{'name':'mrf','weight':1.0,'layers':{{'conv3_1':1.0}},'octave_weights':(),'rematch':5}}}}"
+REMATCH = "{{'m':{{'name':'mrf','weight':1.0,'layers':{{'conv3_1':1.0}},'octave_weights':(),'rematch':0}}}}"
 TRANSFERS = [
     ("transfer", ["CONTENT", "--help"], 2),
     ("transfer {good}", ["no style", "after the content"], 2),
@@ -221,7 +221,7 @@ TRANSFERS = [
     (TRANSFER + "--init {nowhere}", ["nowhere.png", "no such file"], 2),
     (TRANSFER + "--config.terms.content.of=contnt", ["'contnt'", "'content'"], 2),
     (TRANSFER + "--config.terms.mrf.rotations=-1", ["mrf.rotations is -1", "from 0"], 2),
-    (TRANSFER + f"--config.terms={REMATCH}", ["rematch is 5", "give 1"], 2),
+    (TRANSFER + f"--config.terms={REMATCH}", ["rematch of the MRF loss is 0", "from 1"], 2),
     # Patches of 3 x 3 at conv3_1 need 3 of its pixels, and 9 px of the picture; those of 40 need 40, and 157 px.
     (TRANSFER + "--config.terms.mrf.patch=40", ["the output is 72 x 58 px", "at least 157 px"], 2),
     (TRANSFER + "-sw 14", ["turned and scaled", "halved 1 times", "at least 9 px"], 2),
@@ -347,7 +347,7 @@ def test_no_weights_at_all(given, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     code, sentence = texjax(capsys, "synthesize", given["good"], "--config", "snelgrove:tiny")
     assert code == 2
-    assert "texjax weights fetch vgg19" in sentence and "--config compact" in sentence
+    assert "texjax weights fetch vgg19" in sentence and "config texture" in sentence
     assert not list(tmp_path.iterdir())
 
 

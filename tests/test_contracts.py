@@ -198,9 +198,9 @@ WANTED = np.random.default_rng(2).uniform(0.2, 0.8, (2, 3, 4, 3)).astype(np.floa
 METRICS = {"loss", "terms", "gradient", "evaluations", "failed", "low", "high"}
 
 
-def true_loss(images: np.ndarray) -> float:
+def true_loss(images: np.ndarray, wanted: np.ndarray = WANTED) -> float:
     return float(
-        (np.linspace(1, 3, WANTED.size).reshape(WANTED.shape) * (images.astype(np.float64) - WANTED) ** 2).sum()
+        (np.linspace(1, 3, WANTED.size).reshape(WANTED.shape) * (images.astype(np.float64) - wanted) ** 2).sum()
     )
 
 
@@ -228,6 +228,30 @@ def test_minimizer_steps_downhill_in_one_program(name: str):
     assert (metrics["evaluations"].dtype, metrics["failed"].dtype) == (jnp.int32, jnp.bool_)
     assert float(metrics["loss"]) == pytest.approx(true_loss(np.asarray(images)), rel=1e-3, abs=1e-9)
     assert float(metrics["loss"]) < 0.01 * first
+
+
+@pytest.mark.parametrize("name", MINIMIZERS)
+def test_a_renewed_minimizer_goes_on_toward_the_new_target(name: str):
+    """At the same images, and with the curvature it knows: the quadratic is the same about another place."""
+    minimizer = getattr(optimizers, name)(quadratic)
+    step: Any = jax.jit(minimizer.step)
+    renew: Any = jax.jit(minimizer.renew)
+    state = jax.jit(minimizer.init)(jnp.full(WANTED.shape, 0.5), WANTED)
+    for _ in range(3):
+        state = step(state, WANTED)
+    images, metrics = minimizer.read(state)
+    after = renew(state, WANTED[::-1])
+    assert jax.tree.map(lambda x: (x.shape, x.dtype, x.weak_type), after) == jax.tree.map(
+        lambda x: (x.shape, x.dtype, x.weak_type), state
+    )
+    same, renewed = minimizer.read(after)
+    np.testing.assert_array_equal(same, images)
+    assert renewed["evaluations"] == metrics["evaluations"] + 1
+    first = true_loss(np.asarray(images), WANTED[::-1])
+    assert float(renewed["loss"]) == pytest.approx(first, rel=1e-5)
+    for _ in range(MINIMIZERS[name]):
+        after = step(after, WANTED[::-1])
+    assert float(minimizer.read(after)[1]["loss"]) < 0.01 * first
 
 
 SLOW = {"lbfgsb"}  # to compile

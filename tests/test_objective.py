@@ -250,3 +250,67 @@ def test_size_counts_what_is_used_only():
         objective.check_size("the output", (35, 36), small_vgg(), [wide], 1, "valid")
     with pytest.raises(errors.TexjaxError, match="did you mean 'valid'"):
         objective.check_size("the output", (99, 99), small_vgg(), terms, 2, "vald")
+
+
+def nearest(image: np.ndarray, source: np.ndarray, octave: int) -> list[tuple[np.ndarray, np.ndarray, int]]:
+    """Of each pixel of an octave the pixel of the source with the largest cosine, and its number."""
+    bank = octaves(source, octave + 1)[octave].reshape(-1, 3)
+    unit = bank / np.linalg.norm(bank, axis=1, keepdims=True)
+    own = octaves(image, octave + 1)[octave].reshape(-1, 3)
+    return [(x, bank[n], n) for x, n in ((x, int((unit @ x).argmax())) for x in own)]
+
+
+def pixels(period: int, search: str = "exact") -> types.Loss:
+    return losses.mrf(patch=1, stride=1, bank_stride=1, rematch=period, search=search)
+
+
+def numbers(held: Any, frame: int) -> list[list[int]]:
+    """Of the matches held at each place."""
+    return [np.asarray(match.index[frame]).reshape(-1).tolist() for match in held]
+
+
+def test_what_is_held_is_prepared_each_at_its_period():
+    terms = [term("two", loss=pixels(2)), term("three", 2.0, loss=pixels(3)), term("every", loss=pixels(1)), term()]
+    made = objective.objective(EXTRACTOR, [*terms, term("off", 0.0, loss=pixels(5))], 2)
+    assert made.periods == (2, 3)
+    source = picture(13, 11, seed=5)
+    then, now = (np.stack([picture(9, 10, seed) for seed in seeds]) for seeds in ((0, 1), (2, 3)))
+    targets = made.join([made.summarize(EXTRACTOR.weights, jnp.asarray(source))])
+    prepare = jax.jit(made.prepare)
+    first = prepare(jnp.asarray(then), EXTRACTOR.weights, targets, None, 0)
+    assert set(first) == {"two", "three"}
+    for step, names in ((2, {"two"}), (3, {"three"}), (6, {"two", "three"}), (7, set())):
+        held = prepare(jnp.asarray(now), EXTRACTOR.weights, targets, first, step)
+        for name in ("two", "three"):
+            for frame, image in enumerate(now if name in names else then):
+                want = [[n for *_, n in nearest(image, source, octave)] for octave in (0, 1)]
+                assert numbers(held[name], frame) == want
+
+    total, shares = jax.jit(made.value)(jnp.asarray(now), EXTRACTOR.weights, targets, first)
+    want = 0.0  # of the images now from the matches of those before
+    for image, before in zip(now, then, strict=True):
+        for octave in (0, 1):
+            own = octaves(image, octave + 1)[octave].reshape(-1, 3)
+            matches = np.stack([match for _, match, _ in nearest(before, source, octave)])
+            want += ((own - matches) ** 2).sum()
+    assert float(shares["two"]) == pytest.approx(want, rel=1e-4)
+    assert float(shares["three"]) == pytest.approx(2 * want, rel=1e-4)
+    fresh = sum(((x - match) ** 2).sum() for image in now for o in (0, 1) for x, match, _ in nearest(image, source, o))
+    assert float(shares["every"]) == pytest.approx(fresh, rel=1e-4)
+    assert float(total) == pytest.approx(sum(float(x) for x in shares.values()), rel=1e-5)
+    assert fresh < 0.9 * want
+
+
+def test_patchmatch_goes_on_from_what_is_held():
+    made = objective.objective(EXTRACTOR, [term(loss=pixels(2, "patchmatch"))], 1)
+    image = jnp.asarray(picture(24, 24)[None])
+    targets = made.join([made.summarize(EXTRACTOR.weights, jnp.asarray(picture(24, 24, seed=1)))])
+    prepare, held, found = jax.jit(made.prepare), None, []
+    for step in (0, 2, 4, 6):
+        held = prepare(image, EXTRACTOR.weights, targets, held, step)
+        found.append(float(held["gram"][0].response.mean()))
+    assert found == sorted(set(found))
+
+
+def test_nothing_is_held_that_is_matched_in_every_evaluation():
+    assert objective.objective(EXTRACTOR, [term(loss=pixels(1)), term("gram")], 2).periods == ()

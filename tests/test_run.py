@@ -22,6 +22,7 @@ from texjax import config as configs
 
 TINY = ("--config", "random:tiny")  # 48 px, 2 octaves, 6 steps, 3 at a time
 COLUMNS = {"step", "seconds", "loss", "terms", "gradient", "evaluations", "failed", "low", "high"}
+ADAM = "--config.optimizer={'name': 'adam', 'learning_rate': 0.004}"  # quickest to compile
 COMPILED = "/jax/core/compile/backend_compile_duration"
 
 
@@ -283,8 +284,35 @@ def test_an_output_is_the_same_in_any_company(mode, tiny, pictures, tmp_path):
     assert np.abs(stack[0] - tiny.pixels()).max() <= 1
 
 
+@pytest.fixture
+def compilations():
+    """A list that gets an entry for every program that XLA compiles."""
+
+    def listen(event: str, duration_secs: float, **_: Any) -> None:
+        if event == COMPILED:
+            counted.append(event)
+
+    counted: list[str] = []
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    yield counted
+    jax.monitoring.unregister_event_duration_listener(listen)
+
+
+def test_matches_that_hold_for_some_steps(pictures, tmp_path, compilations):
+    """Two outputs, two sizes, periods that divide neither each other nor the chunks: a row a step, one program."""
+    mrf = {"name": "mrf", "weight": 1.0, "layers": {"conv1_1": 1.0}, "octave_weights": ()}
+    terms = {"two": mrf | {"rematch": 2}, "five": mrf | {"rematch": 5, "layers": {"pixels": 1.0}}, "every": mrf}
+    words = [*TINY, ADAM, f"--config.terms={terms}", "-c", 2, "--config.schedule.steps=(4,)"]
+    got = call(tmp_path / "held", pictures["a"], *words)
+    assert got.code == 0
+    assert [line["step"] for line in got.metrics()] == list(range(11))
+    assert np.isfinite(got.losses()).all() and (got.losses()[-1] < got.losses()[5]).all()
+    compilations.clear()
+    assert call(tmp_path / "again", pictures["b"], *words, "--random-seed", 2).code == 0
+    assert compilations == []
+
+
 MOVIES = ("animation.webp", "animation.gif")
-ADAM = "--config.optimizer={'name': 'adam', 'learning_rate': 0.004}"  # quickest to compile
 ANIMATION = ("--config", "animation:tiny", ADAM, "-c", 4, "--if-octaves", 2)
 
 

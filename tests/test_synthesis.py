@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from texjax import errors, features, inits, losses, objective, optimizers, synthesis
+from texjax.optimizers import periods
 
 SHAPE = (1, 4, 5, 3)
 WANTED = np.random.default_rng(0).uniform(0.2, 0.8, SHAPE).astype(np.float32)
@@ -156,12 +157,22 @@ def compiled():
     jax.monitoring.unregister_event_duration_listener(listen)
 
 
-@pytest.mark.parametrize(("batch_mode", "name"), [("map", "lbfgs"), ("vmap", "adam")])
-def test_one_compilation_serves_sources_seeds_and_lengths(compiled: list[str], batch_mode: str, name: str):
+@pytest.mark.parametrize(
+    ("batch_mode", "name", "loss"),
+    [
+        ("map", "lbfgs", losses.gram()),
+        ("vmap", "adam", losses.gram()),
+        ("map", "adam", losses.mrf(patch=2, rematch=2)),
+        ("vmap", "adam", losses.mrf(patch=2, rematch=3)),
+    ],
+)
+def test_one_compilation_serves_sources_seeds_and_lengths(compiled: list[str], batch_mode: str, name: str, loss):
     extractor = features.random(size=3, channels=4)
-    term = objective.Term("gram", losses.gram(), 1.0, {"conv1_1": 1.0, "pixels": 1.0})
+    term = objective.Term("term", loss, 1.0, {"conv1_1": 1.0, "pixels": 1.0})
     made = objective.objective(extractor, [term], 2)
     minimizer = getattr(optimizers, name)(made.value)
+    if made.periods:
+        minimizer = periods.holding(minimizer, made.prepare, made.periods)
     advance = synthesis.program(minimizer, 2, batch_mode)
     summarize = jax.jit(made.summarize)
 
@@ -178,3 +189,67 @@ def test_one_compilation_serves_sources_seeds_and_lengths(compiled: list[str], b
     run(1, max_iter=5, tol=1e-9, patience=3)
     assert compiled == []
     assert advance._cache_size() == 1
+
+
+def toy_held(images: jax.Array, wanted: jax.Array, held: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+    return toy(images, held)
+
+
+@pytest.mark.parametrize("batch_mode", ["map", "vmap"])
+def test_what_is_held_is_prepared_before_the_first_step_of_a_period(batch_mode: str):
+    """Not in every step, in either mode; and each time every minimum of the toy is a tenth further on."""
+    prepared = []
+
+    def prepare(images: jax.Array, wanted: jax.Array, before: Any, step: Any) -> jax.Array:
+        jax.debug.callback(lambda step: prepared.append(int(step)), step)
+        return wanted if before is None else before + 0.1
+
+    minimizer = periods.holding(optimizers.adam(toy_held, learning_rate=0.05), prepare, (3, 4))
+    advance = synthesis.program(minimizer, 5, batch_mode)
+    found = iterates(2, advance=advance, minimizer=minimizer, save_every=5, max_iter=9, tol=0.0)
+    jax.effects_barrier()
+    of_each = 2 if batch_mode == "map" else 1  # a batch is told once
+    assert sorted(prepared) == sorted(of_each * [0, 3, 4, 6, 8])
+    assert [iterate.step for iterate in found] == [0, 5, 9]
+    for iterate, wanted in zip(found, (0.0, 0.2, 0.4), strict=True):
+        for i, images in enumerate(iterate.images):
+            assert iterate.metrics["loss"][-1, i] == pytest.approx(sum(numpy_toy(images, WANTED + wanted)), rel=1e-3)
+
+
+def test_what_is_held_for_the_whole_run_is_as_if_fixed():
+    def prepare(images: jax.Array, wanted: jax.Array, before: Any, step: Any) -> jax.Array:
+        return wanted if before is None else before + 0.1
+
+    for period in (6, 7):
+        minimizer = periods.holding(optimizers.lbfgs(toy_held), prepare, (period,))
+        held = iterates(advance=synthesis.program(minimizer, 3), minimizer=minimizer)
+        for one, fixed in zip(held, iterates(), strict=True):
+            np.testing.assert_allclose(one.images, fixed.images, atol=1e-5)
+            np.testing.assert_allclose(one.metrics["loss"], fixed.metrics["loss"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("batch_mode", ["map", "vmap"])
+def test_the_loss_in_a_period_is_that_of_the_matches_at_its_start(batch_mode: str):
+    """Of pixels, against NumPy: two outputs of two frames; a period is no whole number of chunks."""
+    extractor = features.random(size=3, channels=4)
+    loss = losses.mrf(patch=1, stride=1, bank_stride=1, rematch=3)
+    made = objective.objective(extractor, [objective.Term("mrf", loss, 1.0, {"pixels": 1.0})], 1)
+    minimizer = periods.holding(optimizers.adam(made.value, learning_rate=0.05), made.prepare, made.periods)
+    source = np.random.default_rng(0).random((5, 6, 3)).astype(np.float32)
+    args = (extractor.weights, made.join([made.summarize(extractor.weights, jnp.asarray(source))]))
+    stack = jnp.asarray(np.random.default_rng(1).random((2, 2, 4, 5, 3)), jnp.float32)
+
+    def run(save_every: int) -> list[synthesis.Iterate]:
+        advance = synthesis.program(minimizer, save_every, batch_mode)
+        return list(synthesis.iterate(advance, minimizer, stack, args, max_iter=8, save_every=save_every))
+
+    bank, single = source.reshape(-1, 3), run(1)
+    unit = bank / np.linalg.norm(bank, axis=1, keepdims=True)
+    for step, iterate in enumerate(single):
+        start = single[3 * (max(step - 1, 0) // 3)].images
+        want = ((iterate.images - bank[(start @ unit.T).argmax(-1)]) ** 2).sum((1, 2, 3, 4))
+        np.testing.assert_allclose(iterate.metrics["loss"][0], want, rtol=1e-4)
+    fours = run(4)
+    assert [iterate.step for iterate in fours] == [0, 4, 8]
+    rows = np.concatenate([iterate.metrics["loss"] for iterate in fours])
+    np.testing.assert_allclose(rows, np.concatenate([iterate.metrics["loss"] for iterate in single]), rtol=1e-4)

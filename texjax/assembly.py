@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from texjax import config as configs
 from texjax import features, losses, objective, optimizers, synthesis, types
+from texjax.optimizers import periods
 
 # Keys that choose values but no program: runs that differ in these alone share their compilations.
 VALUES = ("seed", "init", "source", "output", "max_iter", "tol", "patience", "schedule")
@@ -23,6 +24,8 @@ class Parts(NamedTuple):
     join: Callable[..., Any]
     value: Callable[..., Any]
     looks: tuple[objective.Look, ...]
+    prepare: Callable[..., Any]
+    periods: tuple[int, ...]
 
 
 def parts(config: configs.Config) -> Parts:
@@ -39,6 +42,8 @@ def _parts(config: configs.Config) -> Parts:
         extractor.grid(layer)  # raises where there is no such layer
     made = objective.objective(extractor, terms, config.octaves, config.pyramid.padding)
     minimizer = configs.build(optimizers, config.optimizer, made.value)
+    if made.periods:
+        minimizer = periods.holding(minimizer, made.prepare, made.periods)
     return Parts(
         extractor,
         terms,
@@ -49,6 +54,8 @@ def _parts(config: configs.Config) -> Parts:
         made.join,
         made.value,
         objective.looks(terms, config.octaves),
+        made.prepare,
+        made.periods,
     )
 
 

@@ -73,8 +73,6 @@ def _copies(name: str, term: configs.Config) -> None:
             raise errors.TexjaxError(f"{name}.{key} is {got!r}; give a whole number from 0 to 12.")
         if got and term.name != "mrf":
             raise errors.TexjaxError(f"{name}.{key} is {got}, and only terms of loss 'mrf' have copies; leave it out.")
-    if term.get("rematch", 1) != 1:
-        raise errors.TexjaxError(f"{name}.rematch is {term.rematch}, and runs match in every evaluation; give 1.")
 
 
 def _frames(name: str, term: configs.Config, config: configs.Config) -> None:

@@ -4,11 +4,13 @@ A term is a loss at several layers and octaves; the objective is the weighted su
 are arguments of its functions, so one compiled program serves every source.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from texjax import errors, pyramid, types
 
@@ -67,13 +69,18 @@ class Objective(NamedTuple):
 
     summarize: (weights, picture [h, w, 3], look) -> what the terms of that look, the sources if left out, keep of it.
     join: list of those, of one look -> targets of its terms.
-    value: (images [n, h, w, 3], weights, targets) -> (scalar, {term: its weighted share}); a sum over the stack. The
-        targets are those of all looks, in one mapping.
+    value: (images [n, h, w, 3], weights, targets, held) -> (scalar, {term: its weighted share}); a sum over the stack.
+        The targets are those of all looks, in one mapping. held: from `prepare`; left out, nothing is held.
+    prepare: (images, weights, targets, held before or None, step) -> held, {term: what holds at each of its places}. A
+        term is prepared anew where its period divides the step, and where nothing was held before.
+    periods: of the terms that hold something for several steps.
     """
 
     summarize: Callable[..., Any]
     join: Callable[..., Any]
     value: Callable[..., tuple[types.Scalar, dict[str, types.Scalar]]]
+    prepare: Callable[..., dict[str, list[Any]]]
+    periods: tuple[int, ...]
 
 
 def objective(extractor: types.Extractor, terms: Sequence[Term], octaves: int, padding: str = "valid") -> Objective:
@@ -85,6 +92,7 @@ def objective(extractor: types.Extractor, terms: Sequence[Term], octaves: int, p
     """
     places = {term.name: term.places(octaves) for term in terms}
     losses = {term.name: term.loss for term in terms}
+    holding = {n: loss.prepare for n, loss in losses.items() if loss.prepare and loss.period > 1 and places[n]}
 
     def needed(names: Sequence[str]) -> list[tuple[str, ...]]:
         """Per octave the layers that those terms look at."""
@@ -112,27 +120,58 @@ def objective(extractor: types.Extractor, terms: Sequence[Term], octaves: int, p
             for name in summaries[0]
         }
 
-    def share(term: Term, found: list[types.Features], targets: list[Any]) -> types.Scalar:
+    def share(term: Term, found: list[types.Features], targets: list[Any], held: list[Any]) -> types.Scalar:
         loss = term.loss
 
-        def of(levels):
+        def of(levels, held):
             parts = [
-                weight * loss.distance(loss.measure(levels[octave][layer], target, None), target)
-                for ((octave, layer), weight), target in zip(places[term.name].items(), targets, strict=True)
+                weight * loss.distance(_measured(loss, levels[octave][layer], target, kept), target)
+                for ((octave, layer), weight), target, kept in zip(
+                    places[term.name].items(), targets, held, strict=True
+                )
             ]
             return term.weight * loss.pool(parts)
 
-        return of(found) if loss.joint else jax.vmap(of)(found).sum()
+        return of(found, held) if loss.joint else jax.vmap(of)(found, held).sum()
 
     def value(
-        images: types.Images, weights: types.Weights, targets: Any
+        images: types.Images, weights: types.Weights, targets: Any, held: Any = None
     ) -> tuple[types.Scalar, dict[str, types.Scalar]]:
         found = jax.vmap(lambda image: features(weights, image, list(places)))(images)
         nothing = jnp.zeros((), images.dtype)
-        shares = {term.name: share(term, found, targets[term.name]) if places[term.name] else nothing for term in terms}
+        held = {name: [None] * len(places[name]) for name in places} | (held or {})
+        shares = {
+            term.name: share(term, found, targets[term.name], held[term.name]) if places[term.name] else nothing
+            for term in terms
+        }
         return sum(shares.values(), start=nothing), shares
 
-    return Objective(summarize, join, value)
+    def prepare(
+        images: types.Images, weights: types.Weights, targets: Any, before: Any, step: Any
+    ) -> dict[str, list[Any]]:
+        found = jax.vmap(lambda image: features(weights, image, list(holding)))(images)
+
+        def anew(name: str, before: list[Any]) -> list[Any]:
+            return [
+                jax.vmap(holding[name], (0, None, 0))(found[octave][layer], target, old)
+                for (octave, layer), target, old in zip(places[name], targets[name], before, strict=True)
+            ]
+
+        if before is None:
+            return {name: anew(name, [None] * len(places[name])) for name in holding}
+        return {
+            name: lax.cond(
+                step % losses[name].period == 0, functools.partial(anew, name), lambda old: old, before[name]
+            )
+            for name in holding
+        }
+
+    periods = tuple(dict.fromkeys(losses[name].period for name in holding))
+    return Objective(summarize, join, value, prepare, periods)
+
+
+def _measured(loss: types.Loss, features: types.Feature, target: Any, held: Any) -> Any:
+    return loss.measure(features, target, None) if held is None else loss.measure(features, target, None, held)
 
 
 def check_size(

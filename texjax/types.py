@@ -72,7 +72,7 @@ class Loss(NamedTuple):
     prepare: (features, target, what it gave before or None) -> what of an image holds for some steps, such as the
         matches of its patches; None where nothing does. Given to measure as a fourth argument; measure without it does
         as if prepared anew.
-    period: steps that what is prepared holds for; 1 leaves it to measure.
+    period: steps that what is prepared holds for, before the first of which it is prepared; 1 leaves it to measure.
     """
 
     summarize: Callable[..., Any]
@@ -96,9 +96,11 @@ class Minimizer(NamedTuple):
     Made by `name(objective, **settings)`.
     init: (images [n, h, w, 3], *args) -> state, which holds the first evaluation and its scaling.
     step: (state, *args) -> state, one iteration.
+    renew: (state, *args) -> state, for other args than before: the same images and history, evaluated anew.
     read: state -> (images, metrics); metrics are those of `optimizers.scaling.metrics`.
     """
 
     init: Callable[..., Any]
     step: Callable[..., Any]
+    renew: Callable[..., Any]
     read: Callable[[Any], tuple[Images, dict[str, Any]]]

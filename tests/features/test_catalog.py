@@ -59,7 +59,7 @@ def test_nothing_found_says_how_to_get_it(places):
     for part in ("texjax weights fetch vgg19", "https://storage.googleapis.com/", "80,134,624 bytes", "md5 "):
         assert part in message
     assert str(places["cache/weights"]) in message
-    assert "--config compact" in message
+    assert "config texture" in message
     assert message.count("\n") == 0
 
 

@@ -157,8 +157,10 @@ def test_patchmatch_goes_on_from_the_matches_before():
         ({"normalization": "energie"}, "did you mean 'energy'"),
         ({"search": "patch_match"}, "did you mean 'patchmatch'"),
         ({"precision": "float16"}, "unknown precision"),
-        ({"patch": 0}, "patch of the MRF loss is 0; give at least 1"),
+        ({"patch": 0}, "patch of the MRF loss is 0; give a whole number from 1"),
         ({"rematch": 0}, "rematch of the MRF loss is 0"),
+        ({"rematch": True}, "rematch of the MRF loss is True; give a whole number"),
+        ({"seed": -1}, "seed of the MRF loss is -1; give a whole number from 0"),
         ({"memory": 0}, "0 bytes"),
     ],
 )

@@ -207,5 +207,5 @@ def _missing(network: str) -> str:
     return (
         f"no weights of {network} were found; run `texjax weights fetch {network}`, or, without network here, get "
         f"{file.urls[0]} ({file.size:,} bytes, {file.checksum.replace(':', ' ')}) elsewhere and put it into "
-        f"{cache_folder()}, or name a file with features.weights; `--config compact` needs no download."
+        f"{cache_folder()}, or name a file with features.weights; config texture needs no download."
     )

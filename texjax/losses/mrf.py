@@ -49,7 +49,9 @@ def mrf(
     centered: compare patches less their means. confidence: patches with a lower similarity do not count.
     search: "exact", or "patchmatch": approximate, with so many `steps` from random matches or, of `prepare`, those
     before; `seed` is of its random numbers. precision, memory (bytes): see `matching.exact`.
-    rematch: 1 matches in every evaluation; more, only in `prepare`, every so many steps of the optimizer.
+    rematch: 1 matches in every evaluation; more, only in `prepare`, before the first of every so many steps of the
+    optimizer. Of several terms each keeps to its own number. The loss then falls less in a step (`cnnmrf:tiny` at 96 px
+    in 40 steps: with 10 to 4.8, with 1 to 4.0), so it is for where matching takes most of the time.
 
     Raises TexjaxError for unknown names and numbers that cannot be.
     """
@@ -58,7 +60,8 @@ def mrf(
     if search not in SEARCHES:
         raise errors.unknown("search of patches", search, SEARCHES)
     matching.check(precision, memory)
-    _check(patch=patch, stride=stride, bank_stride=bank_stride, steps=steps, rematch=rematch)
+    _check(1, patch=patch, stride=stride, bank_stride=bank_stride, steps=steps, rematch=rematch)
+    _check(0, seed=seed)
 
     def summarize(features: types.Feature, mask: types.Mask | None) -> tuple[types.Feature, types.Mask | None]:
         return features, mask
@@ -106,7 +109,7 @@ def mrf(
     )
 
 
-def _check(**numbers: Any) -> None:
+def _check(least: int, **numbers: Any) -> None:
     for name, number in numbers.items():
-        if number < 1:
-            raise errors.TexjaxError(f"{name} of the MRF loss is {number}; give at least 1.")
+        if isinstance(number, bool) or not isinstance(number, int) or number < least:
+            raise errors.TexjaxError(f"{name} of the MRF loss is {number}; give a whole number from {least}.")

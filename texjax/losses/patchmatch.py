@@ -22,7 +22,7 @@ RADII = 5  # random candidates within the map, the radius from half of it on hal
 Field = Int[Array, "rows columns"]
 
 
-@functools.partial(jax.jit, static_argnames=("patch", "hop", "centered", "memory"))
+@functools.partial(jax.jit, static_argnames=("patch", "hop", "steps", "centered", "memory"))
 def search(
     key: types.PRNGKey,
     queries: patches.Patches,
@@ -31,7 +31,7 @@ def search(
     *,
     patch: int,
     hop: int,
-    steps: int | Int[Array, ""],
+    steps: int,
     centered: bool = False,
     memory: int = 2**28,
 ) -> matching.Match:

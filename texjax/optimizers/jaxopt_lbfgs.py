@@ -42,6 +42,7 @@ def lbfgs(
     """
     handling = ranges.get(range, ("none", "clip", "sigmoid", "penalty"), "lbfgs")
     evaluate = scaling.scaled(objective, handling)
+    renew = _renew(evaluate)
     solver = _one_loop(jaxopt.LBFGS(**_settings(evaluate, history_size, max_linesearch)))
 
     def restart(solver_state: Any) -> Any:
@@ -56,15 +57,13 @@ def lbfgs(
         free, after = _take_back(state, free, after)
         after = _select(after.failed_linesearch, restart(after), after)
         if handling.project is not None:
-            free = handling.project(free)
-            (value, aux), grad = evaluate(free, state.scale, *args)
-            after = after._replace(value=value, aux=aux, grad=grad, num_grad_eval=after.num_grad_eval + 1)
+            return renew(State(handling.project(free), state.scale, after), *args)
         return State(free, state.scale, after)
 
     def start(free: types.Images, *args: Any) -> Any:
         return solver.init_state(free, *args)
 
-    return types.Minimizer(_init(handling, start), step, _read(handling))
+    return types.Minimizer(_init(handling, start), step, renew, _read(handling))
 
 
 def lbfgsb(
@@ -90,7 +89,7 @@ def lbfgsb(
         free, after = _take_back(state, free, after)
         return State(free, state.scale, after)
 
-    return types.Minimizer(_init(handling, start), step, _read(handling))
+    return types.Minimizer(_init(handling, start), step, _renew(evaluate), _read(handling))
 
 
 def _take_back(state: State, free: types.Images, after: Any) -> tuple[types.Images, Any]:
@@ -160,6 +159,17 @@ def _init(handling: ranges.Range, start: Callable[..., Any]) -> Callable[..., St
         return State(free, scale, scaling.strong(solver))
 
     return init
+
+
+def _renew(evaluate: Callable[..., Any]) -> Callable[..., State]:
+    """Value and gradient anew; the curvature is kept, as of both ends of its steps the objective was one."""
+
+    def renew(state: State, *args: Any) -> State:
+        (value, aux), grad = evaluate(state.free, state.scale, *args)
+        count = state.solver.num_grad_eval + 1
+        return state._replace(solver=state.solver._replace(value=value, aux=aux, grad=grad, num_grad_eval=count))
+
+    return renew
 
 
 def _read(handling: ranges.Range) -> Callable[[State], tuple[types.Images, dict[str, Any]]]:

@@ -50,7 +50,12 @@ def optax_lbfgs(
         failed = ~(search.info.decrease_error <= 0) | ~(search.value < state.value - rounding)
         return updates, after, search.info.num_linesearch_steps, failed
 
-    return _minimizer(objective, handling, solver, update)
+    def shifted(after: Any, change: types.Images) -> Any:
+        # optax takes the gradient of the last step off the next one; of both the objective must be one.
+        memory = after[0]
+        return (memory._replace(updates=memory.updates + change), *after[1:])
+
+    return _minimizer(objective, handling, solver, update, shifted)
 
 
 def adam(
@@ -69,12 +74,17 @@ def adam(
         updates, after = solver.update(state.gradient, state.solver, state.free)
         return updates, after, 0, False
 
-    return _minimizer(objective, handling, solver, update)
+    return _minimizer(objective, handling, solver, update, lambda after, change: after)
 
 
 def _minimizer(
-    objective: Callable[..., Any], handling: ranges.Range, solver: Any, update: Callable[..., Any]
+    objective: Callable[..., Any],
+    handling: ranges.Range,
+    solver: Any,
+    update: Callable[..., Any],
+    shifted: Callable[[Any, types.Images], Any],
 ) -> types.Minimizer:
+    """shifted: optax's state where the gradient at the same place changes by so much."""
     evaluate = scaling.scaled(objective, handling)
 
     def init(images: types.Images, *args: Any) -> State:
@@ -94,8 +104,14 @@ def _minimizer(
         count = state.evaluations + jnp.asarray(evaluations, jnp.int32) + 1
         return State(free, state.scale, after, value, loss, gradient, count, jnp.asarray(failed, bool))
 
+    def renew(state: State, *args: Any) -> State:
+        (value, loss), gradient = evaluate(state.free, state.scale, *args)
+        solver = shifted(state.solver, gradient - state.gradient)
+        count = state.evaluations + 1
+        return state._replace(solver=solver, value=value, loss=loss, gradient=gradient, evaluations=count)
+
     def read(state: State) -> tuple[types.Images, dict[str, Any]]:
         images = handling.image(state.free)
         return images, scaling.metrics(images, state.loss, state.gradient, state.scale, state.evaluations, state.failed)
 
-    return types.Minimizer(init, step, read)
+    return types.Minimizer(init, step, renew, read)
