@@ -41,7 +41,7 @@ demo: $(READY)
 	$(BIN)/texjax synthesize demo/pebbles.png --run-dir demo/result
 
 test: $(READY)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(ARGS)
 
 # pytest ends with 5 where no test was selected.
 test-slow: $(READY)

@@ -90,6 +90,57 @@ def test_wrong_overrides_say_what_is_right(own: str, words: list[str], message: 
     assert capsys.readouterr().out == ""
 
 
+def test_changes_by_key(own: str):
+    config = configs.load(own)
+    changes = {"octaves": 2, "terms.gram.layers": {"pool1": 1.0}, "terms.gram.weight": 3, "size": (8, 8)}
+    changed = configs.overridden(config, changes | {"optimizer": {"name": "adam", "range": "clip"}})
+    assert (changed.octaves, changed.terms.gram.weight, changed.size) == (2, 3.0, (8, 8))
+    assert changed.terms.gram.layers.to_dict() == {"pool1": 1.0}  # and no layer that was there
+    assert changed.optimizer.to_dict() == {"name": "adam", "range": "clip"}
+    assert changed.terms.gram.name == "gram" and changed.max_iter == config.max_iter
+    assert changed.is_locked
+    with pytest.raises(AttributeError):
+        changed.octave = 3
+    assert config.to_dict() == configs.load(own).to_dict()  # the original, and its groups
+    assert configs.overridden(config, {}).to_dict() == config.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"octave": 3}, "unknown config key 'octave'; did you mean 'octaves'"),
+        ({"terms.gram.wieght": 3.0}, "did you mean 'terms.gram.weight'"),
+        ({"octaves": "three"}, "config key octaves is of type int, and got 'three'; give a value of that kind"),
+        ({"octaves": 2.5}, "octaves is of type int, and got 2.5"),
+        ({"kind": 3}, "kind is of type str, and got 3"),
+        ({"optimizer": 3}, "optimizer is of type mapping, and got 3"),
+        ({"terms.gram.layers.conv3_2": 1.0}, "terms.gram.layers holds no layer conv3_2; give the mapping as a whole"),
+    ],
+)
+def test_wrong_changes_say_what_is_right(own: str, changes: dict[str, Any], message: str):
+    with pytest.raises(errors.TexjaxError, match=message):
+        configs.overridden(configs.load(own), changes)
+
+
+def test_sweep_of_a_config(tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text(OWN + '\ndef sweep(add):\n    add(octaves=2)\n    add(arg="tiny", **{"terms.gram.weight": 2.0})\n')
+    added: list[dict[str, Any]] = []
+    configs.sweep(f"{path}:width=64")(lambda **overrides: added.append(overrides))
+    assert added == [{"octaves": 2}, {"arg": "tiny", "terms.gram.weight": 2.0}]
+
+
+def test_no_sweep(own: str, tmp_path):
+    for spec in (own, "texture", "texture:tiny"):
+        with pytest.raises(errors.TexjaxError, match="declares no sweep; define sweep"):
+            configs.sweep(spec)
+    with pytest.raises(errors.TexjaxError, match="unknown config 'ablations/octave'; did you mean 'ablations/octaves'"):
+        configs.sweep("ablations/octave")
+    (tmp_path / "bad.py").write_text("x = 1")
+    with pytest.raises(errors.TexjaxError, match=r"bad\.py cannot be loaded.*get_config"):
+        configs.sweep(str(tmp_path / "bad.py"))
+
+
 def test_the_config_is_locked(own: str):
     config = configs.load(own)
     with pytest.raises(AttributeError):

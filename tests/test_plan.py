@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from texjax import assembly, errors, pictures, plan, run
+from texjax import assembly, cli, errors, pictures, plan, run
 from texjax import config as configs
 
 
@@ -91,6 +91,39 @@ def test_frames_are_counted(source, monkeypatch):
     assert number(table["time, about"]) == pytest.approx(3 * one, rel=0.05)
 
 
+def searching(**changes):
+    """One octave of 48 px and one term, of single pixels of 16 channels, matched in blocks."""
+    config = configs.load("random:tiny")
+    config.octaves = 1
+    with config.unlocked():
+        term = dict(name="mrf", weight=1.0, layers=dict(conv1_1=1.0), octave_weights=(), rotations=0)
+        config.terms = dict(mrf=term | dict(patch=1, stride=1, bank_stride=1, memory=2**18) | changes)
+    return config
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_search_takes_the_time_of_its_products(count, source, monkeypatch):
+    """48 x 48 patches of the image by 64 x 80 of each source, 2 x 16 operations each; the network takes a twentieth."""
+    monkeypatch.setattr(plan, "_rate", lambda: 1e6)
+    config = searching()
+    products = 48 * 48 * count * 64 * 80 * 2 * 16
+    got = number(dict(plan.plan(config, count * [source]))["time, about"])
+    want = config.max_iter * plan.ITERATION * products / (plan.EFFICIENCY * 1e6)
+    assert want < got < 1.5 * want
+    every_third = number(dict(plan.plan(searching(rematch=3), count * [source]))["time, about"])
+    assert want / 3 / plan.ITERATION < every_third < got / 2  # beside it, the network in every step and once more
+
+
+def test_the_copies_of_a_source_are_searched_too(source, monkeypatch):
+    """Turned to either side, 2000 x 1600 pixels are there three times, but for the edges of two."""
+    monkeypatch.setattr(plan, "_rate", lambda: 1e9)
+    config = searching(rotations=1, bank_stride=8, layers=dict(pixels=1.0))
+    config.source.width = 2000
+    table = dict(plan.plan(config, [source]))
+    one = dict(plan.plan(searching(bank_stride=8, layers=dict(pixels=1.0)), [source]))
+    assert number(table["memory, about"]) - number(one["memory, about"]) > 2 * 0.7 * 2000 * 1600 * 3 * 4 / 2**20
+
+
 def test_what_cannot_run_cannot_be_planned(source):
     config = configs.load("random:tiny")
     config.pyramid.padding, config.octaves = "valid", 8
@@ -99,3 +132,46 @@ def test_what_cannot_run_cannot_be_planned(source):
     config.octaves = 0
     with pytest.raises(errors.TexjaxError, match="octaves is 0"):
         plan.plan(config, [source])
+
+
+def test_runs_that_share_a_program_share_its_cost(source, monkeypatch):
+    """Seeds and steps are no part of a program: of three runs one is compiled; twice the steps are twice the time."""
+    monkeypatch.setattr(plan, "_rate", lambda: 1e6)
+    plan._program.cache_clear()
+    config = configs.load("random:tiny")
+    costs = [plan.cost(configs.overridden(config, new), [source]) for new in ({}, {"seed": 3}, {"max_iter": 12})]
+    assert plan._program.cache_info().misses == 1
+    assert costs[0] == costs[1]
+    np.testing.assert_allclose(costs[2].seconds, costs[0].seconds * 12 / config.max_iter, rtol=1e-6)
+    assert costs[2].memory == costs[0].memory
+
+
+SWEEP = """
+from texjax import config as configs
+
+def get_config(arg=None):
+    return configs.load("random:tiny")
+
+def sweep(add):
+    for octaves in (1, 2, 9):
+        add(octaves=octaves)
+"""
+
+
+def test_the_plan_of_a_sweep(source, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(plan, "_rate", lambda: 1e6)
+    (tmp_path / "own.py").write_text(SWEEP)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["sweep", str(tmp_path / "own.py"), str(source), "--sweep-dir", str(tmp_path / "runs"), "--dry-run"])
+    assert ended.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = {octaves: line for line in lines for octaves in (1, 2, 9) if f"octaves={octaves} " in line}
+    seconds = {octaves: number(rows[octaves].split("MiB")[1]) for octaves in (1, 2)}
+    config = configs.load("random:tiny")
+    for octaves, found in seconds.items():
+        assert found == pytest.approx(plan.cost(configs.overridden(config, {"octaves": octaves}), [source])[0], abs=0.5)
+    assert "cannot be run" in rows[9] and "pending" in rows[1]
+    total = float(lines[-1].split("about ")[1].split()[0].replace(",", ""))
+    assert lines[-1].startswith("3 runs, 2 to be made") and total == pytest.approx(sum(seconds.values()), abs=1.5)
+    assert not (tmp_path / "runs").exists()

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from texjax import errors, flags, measure_command, transfer_command, weights
+from texjax import errors, flags, measure_command, report_command, sweep_command, transfer_command, weights
 
 
 class Parser(argparse.ArgumentParser):
@@ -46,6 +46,10 @@ def _run(words: list[str]) -> None:
         weights.run(args)
     elif args.command == "measure":
         measure(args)
+    elif args.command == "sweep":
+        sweep_command.run(args, overrides)
+    elif args.command == "report":
+        report_command.run(args)
     else:
         synthesize(args, overrides)
 
@@ -70,6 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser)
     flags.add_parser(commands)
     transfer_command.add_parsers(commands)
+    sweep_command.add_parser(commands)
+    report_command.add_parser(commands)
     measure_command.add_parser(commands)
     weights.add_parser(commands)
     return parser
@@ -92,10 +98,10 @@ def synthesize(args: argparse.Namespace, overrides: Sequence[str]) -> None:
     """`texjax synthesize`, `transfer`, `analogy`: resolve, run or plan, and say where the pictures are."""
     config, paths, others = _job(args, overrides)
 
-    from texjax import assembly, display, plan, records, run, schedule
+    from texjax import assembly, display, plan, programs, records, run, schedule
 
-    display.prepare_jax()
-    with display.device_errors():
+    programs.keep()
+    with programs.device_errors():
         if args.dry_run:
             display.show_plan(plan.plan(config, paths, others))
             return
@@ -115,10 +121,10 @@ def synthesize(args: argparse.Namespace, overrides: Sequence[str]) -> None:
 def measure(args: argparse.Namespace) -> None:
     """`texjax measure`: compare, and say what had to be left out."""
     layers = flags.layers(args.layers)
-    from texjax import display, measures
+    from texjax import display, measures, programs
 
-    display.prepare_jax()
-    with display.device_errors():
+    programs.keep()
+    with programs.device_errors():
         values, notes = measure_command.measure(args, layers)
     display.show_measures(values, measures.MEANINGS, args.json)
     for note in notes:

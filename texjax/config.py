@@ -8,9 +8,10 @@ import ast
 import contextlib
 import inspect
 import io
+import runpy
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
@@ -31,9 +32,10 @@ def shipped(folder: str) -> Path:
     return inside if inside.is_dir() else PACKAGE.parent / folder
 
 
-def names() -> list[str]:
-    """The shipped configs, by name."""
-    return sorted(path.stem for path in shipped("configs").glob("*.py"))
+def names(pattern: str = "*.py") -> list[str]:
+    """The shipped configs, by name: methods, and with "ablations/*.py" the sweeps over these."""
+    folder = shipped("configs")
+    return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.glob(pattern))
 
 
 def defaults() -> Config:
@@ -92,25 +94,70 @@ def load(spec: str, overrides: Sequence[str] = ()) -> Config:
     Raises TexjaxError where the file is missing or fails, or an override does not fit.
     """
     name, _, arg = spec.partition(":")
-    path = Path(name) if name.endswith(".py") else shipped("configs") / f"{name}.py"
-    if not path.is_file():
-        if name.endswith(".py"):
-            raise errors.TexjaxError(f"config file {name} does not exist; give a path, or one of {', '.join(names())}.")
-        raise errors.unknown("config", name, names())
-    words, first = _joined(overrides), f"--config={path}{':' + arg if arg else ''}"
+    words, first = _joined(overrides), f"--config={_path(name)}{':' + arg if arg else ''}"
     known = _keys(_parse(name, [first]))
     for word in words:
         key, equals, _ = word.removeprefix("--config.").partition("=")
         if not equals:
             raise errors.TexjaxError(f"{word} has no value; give {word}=VALUE.")
-        group, _, last = key.rpartition(".")
-        if group.endswith(".layers") and group in known and key not in known:
-            raise errors.TexjaxError(
-                f"{group} holds no layer {last}; give the mapping as a whole: --config.{group}=\"{{'{last}': 1.0}}\"."
-            )
-        if key not in known:
-            raise errors.unknown("config key", key, known)
+        _check_key(key, known)
     return _parse(name, [first, *words])
+
+
+def overridden(config: Config, changes: Mapping[str, Any]) -> Config:
+    """A locked copy of `config` with values by flattened key; a mapping replaces a group as a whole.
+
+    Raises TexjaxError for an unknown key and for a value of another type.
+    """
+    changed = config.copy_and_resolve_references()
+    for key, value in changes.items():
+        _check_key(key, _keys(changed))
+        group, _, last = key.rpartition(".")
+        inner = changed
+        for part in filter(None, group.split(".")):
+            inner = inner[part]
+        try:
+            with changed.unlocked():
+                if isinstance(inner[last], ConfigDict):
+                    inner[last] = ConfigDict(dict(value))
+                else:
+                    inner[last] = value
+        except (TypeError, ValueError):
+            kind = "mapping" if isinstance(inner[last], ConfigDict) else type(inner[last]).__name__
+            raise errors.TexjaxError(
+                f"config key {key} is of type {kind}, and got {value!r}; give a value of that kind."
+            ) from None
+    return changed.lock()
+
+
+def sweep(spec: str) -> Callable[..., None]:
+    """The function `sweep(add)` of the config file. Raises TexjaxError where it has none."""
+    name = spec.partition(":")[0]
+    load(spec)  # says what is wrong with a file that cannot be loaded
+    function = runpy.run_path(str(_path(name))).get("sweep")
+    if not callable(function):
+        raise errors.TexjaxError(f"config {name} declares no sweep; define sweep(add) in it, or choose another config.")
+    return function
+
+
+def _path(name: str) -> Path:
+    """The file of the config of that name, or of that path."""
+    path = Path(name) if name.endswith(".py") else shipped("configs") / f"{name}.py"
+    if not path.is_file():
+        if name.endswith(".py"):
+            raise errors.TexjaxError(f"config file {name} does not exist; give a path, or one of {', '.join(names())}.")
+        raise errors.unknown("config", name, names("**/*.py"))
+    return path
+
+
+def _check_key(key: str, known: Sequence[str]) -> None:
+    group, _, last = key.rpartition(".")
+    if group.endswith(".layers") and group in known and key not in known:
+        raise errors.TexjaxError(
+            f"{group} holds no layer {last}; give the mapping as a whole: --config.{group}=\"{{'{last}': 1.0}}\"."
+        )
+    if key not in known:
+        raise errors.unknown("config key", key, known)
 
 
 def _parse(name: str, words: list[str]) -> Config:

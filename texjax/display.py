@@ -1,46 +1,19 @@
-"""What the command shows on a terminal, and how it sets up JAX."""
+"""What the command shows on a terminal."""
 
 import contextlib
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-import jax
-import platformdirs
 import rich.box
 import rich.console
 import rich.progress
 import rich.table
+import rich.text
 
-from texjax import errors, records, run, synthesis
-
-
-def prepare_jax() -> None:
-    """Turn on JAX's persistent compilation cache, in the user's cache folder.
-
-    TEXJAX_COMPILATION_CACHE=0 turns it off; any other value is the folder to use. JAX's own settings win.
-    """
-    folder = os.environ.get("TEXJAX_COMPILATION_CACHE") or os.path.join(
-        platformdirs.user_cache_dir("texjax"), "programs"
-    )
-    if folder != "0" and jax.config.values["jax_compilation_cache_dir"] is None:
-        jax.config.update("jax_compilation_cache_dir", folder)
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
-
-
-@contextlib.contextmanager
-def device_errors() -> Iterator[None]:
-    """Turn the device's running out of memory into one sentence."""
-    try:
-        yield
-    except (jax.errors.JaxRuntimeError, MemoryError) as error:
-        text = str(error)
-        if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text or "out of memory" in text.lower():
-            raise errors.EnvironmentFault(
-                "the device ran out of memory; use a smaller size, count or history_size, or batch_mode 'map'."
-            ) from error
-        raise
+from texjax import archive, entries, plan, records, run, synthesis
 
 
 @contextlib.contextmanager
@@ -95,3 +68,71 @@ def show_measures(values: dict[str, float], meanings: dict[str, str], as_json: b
     else:
         for name, value in values.items():
             console.print(f"{name:24}{value:<12.4g}{meanings.get(name, '')}".rstrip())
+
+
+def note(text: str) -> None:
+    """A line on standard error."""
+    rich.console.Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(f"texjax: {text}")
+
+
+@contextlib.contextmanager
+def sweep_progress() -> Iterator[Callable[[Mapping[str, archive.Run]], None]]:
+    """A progress bar of runs that have ended; silent when standard error is no terminal."""
+    console = rich.console.Console(stderr=True)
+    columns = (
+        rich.progress.TextColumn("runs"),
+        rich.progress.BarColumn(),
+        rich.progress.MofNCompleteColumn(),
+        rich.progress.TextColumn("{task.fields[failed]}"),
+        rich.progress.TimeRemainingColumn(),
+    )
+    with rich.progress.Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None, failed="")
+
+        def watch(runs: Mapping[str, archive.Run]) -> None:
+            counts = Counter(run.status for run in runs.values())
+            ended = sum(counts[status] for status in (*archive.ENDED, "failed"))
+            bar.update(
+                task, total=len(runs), completed=ended, failed=f"{counts['failed']} failed" * bool(counts["failed"])
+            )
+
+        yield watch
+
+
+def show_sweep(directory: Path, runs: Collection[archive.Run]) -> None:
+    """How many runs ended how, the errors of those that failed, and the sweep directory, last."""
+    console = rich.console.Console(soft_wrap=True, highlight=False, markup=False)
+    for one in runs:
+        if one.status == "failed":
+            console.print(f"failed: {entries.label(one.swept)}: {one.record['error']}")
+    counts = Counter(one.status for one in runs)
+    console.print(f"{len(runs)} runs: {', '.join(f'{count} {status}' for status, count in counts.items())}")
+    console.print(str(directory))
+
+
+def show_sweep_plan(
+    declared: Sequence[entries.Entry], runs: Mapping[str, archive.Run], costs: Sequence[plan.Cost | str]
+) -> None:
+    """A line for each run: what sets it apart, how it stands, its size, memory and time; then the time of all.
+
+    costs: of each run, or why it cannot be run.
+    """
+    console = rich.console.Console(highlight=False, markup=False)
+    table: Any = rich.table.Table("run", "sets", "status", "size", "memory", "time", box=rich.box.SIMPLE)
+    for entry, cost in zip(declared, costs, strict=True):
+        about = [entry.id, rich.text.Text(entries.label(entry.swept)), runs[entry.id].status]
+        if isinstance(cost, str):
+            table.add_row(*about, "cannot be run", "", "")
+        else:
+            size = "{} x {}".format(*entry.config.size)
+            table.add_row(*about, size, f"{cost.memory / 2**20:,.0f} MiB", f"{cost.seconds:,.0f} s")
+    console.print(table)
+    for entry, cost in zip(declared, costs, strict=True):
+        if isinstance(cost, str):
+            console.print(f"{entry.id} cannot be run: {cost}", soft_wrap=True)
+    left = [
+        cost.seconds
+        for entry, cost in zip(declared, costs, strict=True)
+        if runs[entry.id].status not in archive.ENDED and not isinstance(cost, str)
+    ]
+    console.print(f"{len(declared)} runs, {len(left)} to be made, about {sum(left):,.0f} s one after the other")

@@ -68,6 +68,12 @@ def seen(look: objective.Look, groups: Groups) -> list[jax.Array]:
     return [jnp.asarray(copy) for copy in made]
 
 
+def fitted(shape: Sequence[int], side: int) -> tuple[int, int]:
+    """Width and height of the output for a content of that shape, [h, w, ...]: at most `side` pixels, not enlarged."""
+    factor = min(1.0, side / max(shape[:2]))
+    return max(1, round(shape[1] * factor)), max(1, round(shape[0] * factor))
+
+
 def reduced(groups: Groups, scale: schedule.Scale) -> tuple[list[jax.Array], dict[str, list[jax.Array]]]:
     """The sources at that scale, and all groups."""
     small = {of: schedule.reduced(group, scale) for of, group in groups.items()}

@@ -14,6 +14,10 @@ from texjax import config as configs
 # over those at conv3_1, where the compact network's are alike.
 UNITS, RATIO = 6000, 9
 
+# What Snelgrove 2017 compares, and Gatys et al. 2015 but for pool4, which the compact network lacks.
+SNELGROVE = {"pool1": 1.0, "conv3_2": 1.0}
+GATYS = {"conv1_1": 1.0, "pool1": 1.0, "pool2": 1.0, "pool3": 1.0}
+
 
 def gram(layers: Mapping[str, float], **changes: Any) -> configs.Config:
     """A term of Gram matrices: all its keys, at their defaults but for `changes`."""
@@ -25,9 +29,10 @@ def gram(layers: Mapping[str, float], **changes: Any) -> configs.Config:
 
 
 def mrf(layers: Mapping[str, float], **changes: Any) -> configs.Config:
-    """A term of nearest patches: keys that methods differ by, at their defaults but for `changes`."""
+    """A term of nearest patches: all its keys, at their defaults but for `changes`."""
     term = ConfigDict(dict(name="mrf", weight=1.0, layers=dict(layers), octave_weights=(), rotations=0, scales=0))
-    term.update(patch=3, stride=2, bank_stride=2, confidence=0.0, normalization="energy", search="exact", steps=5)
+    term.update(patch=3, stride=2, bank_stride=2, centered=False, confidence=0.0, normalization="energy")
+    term.update(search="exact", steps=5, precision="float32", memory=2**28, rematch=1, seed=0)
     term.update(changes)
     return term
 
@@ -90,3 +95,16 @@ def patches(arg: configs.Config, size: tuple[int, int] = (512, 512)) -> Patches:
         deepest = {"conv3_4": 1.0 if compact else 1 / RATIO}
         return Patches(config, {"conv3_1": 1.0, **deepest}, deepest, UNITS if compact else 1)
     return Patches(config, {"conv3_1": 1.0, "conv4_1": 1.0}, {"conv4_2": 1.0}, 1)
+
+
+def ablated(arg: str | None) -> configs.Config:
+    """Config `texture` with 256 px, three octaves and one stage of 100 iterations, unlocked: what ablations change.
+
+    arg: has `tiny` (72 px, two octaves and a few iterations) and `network`.
+    """
+    given = configs.parse_arg(arg, tiny=False, network="compact")
+    config = configs.load(f"texture:tiny={given.tiny},network={given.network}").unlock()
+    config.schedule.steps = ()  # their number depends on the octaves, and what a run is like should not
+    if not given.tiny:
+        config.update(size=(256, 256), octaves=3, max_iter=100)
+    return config

@@ -17,7 +17,7 @@ import platform
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,11 +90,21 @@ def _unwritable(path: Path, error: OSError) -> errors.EnvironmentFault:
     return errors.EnvironmentFault(f"cannot make the directory {path} ({error.strerror}); choose another place.")
 
 
-def begin(directory: Path, about: dict[str, Any], paths: Sequence[Path]) -> dict[str, Any]:
-    """Write config.json and run.json of a run that starts now; return what run.json holds. about: as embedded."""
+def claim(directory: Path, config: dict[str, Any], command: str) -> None:
+    """Make the directory of a run that is about to start, so that it shows where a process dies at once."""
+    directory.mkdir(parents=True, exist_ok=True)
+    write_json(directory / "config.json", config)
+    write_json(directory / "run.json", {"status": "running", "command": command})
+
+
+def begin(directory: Path, about: dict[str, Any], names: Mapping[str, Sequence[Path]], command: str) -> dict[str, Any]:
+    """Write config.json and run.json of a run that starts now; return what run.json holds.
+
+    about: as embedded. names: paths of the groups of pictures. command: that makes the run.
+    """
     record = {key: value for key, value in about.items() if key != "config"} | {
-        "command": shlex.join(sys.argv),
-        "source_paths": [str(path) for path in paths],
+        "command": command or shlex.join(sys.argv),
+        **{f"{of.removesuffix('s')}_paths": [str(path.absolute()) for path in names[of]] for of in names},
         "seed": about["config"]["seed"],
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "status": "running",
@@ -109,6 +119,21 @@ def end(directory: Path, record: dict[str, Any], status: str, steps: int, second
     """Write run.json of a run that has ended."""
     about = {"status": status, "steps": steps, "seconds": round(seconds, 3), "peak_bytes": peak_memory()}
     write_json(directory / "run.json", {**record, **about})
+
+
+def fail(directory: Path, error: str, again: bool) -> None:
+    """Write into run.json that the run failed, and why. again: whether it may do better another time."""
+    _amend(directory, {"status": "failed", "error": error, "again": again})
+
+
+def interrupt(directory: Path) -> None:
+    """Write into run.json that the run was interrupted."""
+    _amend(directory, {"status": "interrupted"})
+
+
+def _amend(directory: Path, changes: dict[str, Any]) -> None:
+    record = json.loads((directory / "run.json").read_text())
+    write_json(directory / "run.json", record | changes)
 
 
 def environment() -> dict[str, Any]:

@@ -86,12 +86,13 @@ def synthesize(
     directory: Callable[[assembly.Parts], Path],
     watch: Callable[[synthesis.Iterate], None] = lambda iterate: None,
     others: Mapping[str, Sequence[Path]] = pictures.NONE,
+    command: str = "",
 ) -> Result:
     """Make pictures with the look of the sources, and the records of how, in a run directory.
 
     paths: of the sources. directory: called once everything has been checked, to make the directory. watch: called with
     every iterate. others: paths of pictures beside the sources, {"content": [content], "analogy": [A, A', B]}. An
-    interrupt (Ctrl-C) ends the run and keeps what it had.
+    interrupt (Ctrl-C) ends the run and keeps what it had. command: for the records, where it is not this process's.
 
     Raises TexjaxError for what cannot be run, before anything is written.
     """
@@ -109,7 +110,7 @@ def synthesize(
     # Waited for, as an allocation that fails is told only then.
     stack = jax.block_until_ready(start(first.config, *pictures.reduced(groups, first)))
     where = directory(made)
-    record, begin = records.begin(where, about, paths), time.perf_counter()
+    record, begin = records.begin(where, about, names, command), time.perf_counter()
     try:
         status, last = _optimize(config, groups, stack, where, watch)
         shown = _pictures(last, config, groups)

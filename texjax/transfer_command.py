@@ -127,16 +127,15 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 def _size(args: argparse.Namespace, base: configs.Config, shape: tuple[int, ...]) -> tuple[int, int]:
     """Width and height of the output: the content's, within the largest side; a side that is given decides."""
+    from texjax import pictures
+
     height, width = shape[:2]
     if args.max_size is not None and args.max_size < 1:
         raise errors.TexjaxError(f"--max-size is {args.max_size}; give a whole number from 1.")
     if args.output_width is not None and args.output_height is not None:
         return args.output_width, args.output_height
-    factor = min(1.0, (args.max_size or max(base.size)) / max(width, height))
     if args.output_width is not None:
-        factor = args.output_width / width
-    elif args.output_height is not None:
-        factor = args.output_height / height
-    # At least a pixel, but what is given as less stays and is refused.
-    sides = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return args.output_width or sides[0], args.output_height or sides[1]
+        return args.output_width, max(1, round(height * args.output_width / width))
+    if args.output_height is not None:
+        return max(1, round(width * args.output_height / height)), args.output_height
+    return pictures.fitted(shape, args.max_size or max(base.size))

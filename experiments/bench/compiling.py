@@ -17,11 +17,11 @@ import tempfile
 CHILD = """
 import json, sys, time
 import jax, jax.numpy as jnp
-from texjax import assembly, config, display, run, synthesis
+from texjax import assembly, config, programs, run, synthesis
 seconds = []
 jax.monitoring.register_event_duration_secs_listener(
     lambda name, s, **_: seconds.append(s) if name == "/jax/core/compile/backend_compile_duration" else None)
-display.prepare_jax()
+programs.keep()
 settings = config.load("snelgrove", json.loads(sys.argv[1]))
 made = assembly.parts(settings)
 source = jax.random.uniform(jax.random.key(0), (settings.size[1], settings.size[0], 3))

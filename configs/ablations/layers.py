@@ -1,0 +1,28 @@
+"""Which layers say what a texture is? Each alone, those of two papers, those of config `texture`, and all.
+
+    texjax sweep ablations/layers bark.jpg pebbles.png
+    python experiments/tabulate.py SWEEP_DIR
+
+Three octaves each. A shallow layer alone says the colors and the finest detail and nothing of what is larger; a deep
+one alone says the structure and leaves its detail noisy. Two layers far apart (Snelgrove 2017) should come near what
+all of them do, in a fraction of the time.
+
+Argument `network=vgg19`: needs its weights, see `texjax weights list`. Argument `tiny`: 72 px and a few iterations.
+"""
+
+from texjax.config import load
+from texjax.presets import GATYS, SNELGROVE, ablated
+
+# All that the compact network has.
+SHALLOW = ("pixels", "conv1_1", "conv1_2", "pool1", "conv2_1", "conv2_2", "pool2")
+EACH = (*SHALLOW, "conv3_1", "conv3_2", "conv3_3", "conv3_4", "pool3")
+
+
+def get_config(arg=None):
+    return ablated(arg)
+
+
+def sweep(add):
+    sets = [SNELGROVE, GATYS, load("texture").terms.gram.layers.to_dict(), dict.fromkeys(EACH, 1.0)]
+    for layers in [*({layer: 1.0} for layer in EACH), *sets]:
+        add(**{"terms.gram.layers": layers})

@@ -1,0 +1,27 @@
+"""What does the padding of network and pyramid do to the borders? Both together, with two seeds.
+
+    texjax sweep ablations/padding bark.jpg pebbles.png
+    python experiments/tabulate.py SWEEP_DIR
+
+"same" pads the network with zeros; the pyramid has no such thing, and is unpadded then. Measure *seam* is about 1 for
+"circular" alone, whose pictures tile. Unpadded features hardly see the border, so that a rim of the picture is left
+half made, and need sources of 137 px or more.
+
+Argument `network=vgg19`: needs its weights, see `texjax weights list`. Argument `tiny`: 72 px and a few iterations.
+"""
+
+from texjax.grids import over, product, zipped
+from texjax.presets import ablated
+
+NETWORK = ("valid", "same", "reflect", "circular")
+PYRAMID = ("valid", "valid", "reflect", "circular")
+
+
+def get_config(arg=None):
+    return ablated(arg)
+
+
+def sweep(add):
+    paddings = zipped(over("features.padding", NETWORK), over("pyramid.padding", PYRAMID))
+    for overrides in product(paddings, seed=(0, 1)):
+        add(**overrides)
