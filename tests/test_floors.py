@@ -24,8 +24,8 @@ FLOORS = [  # from the top; those on one floor do not know each other, a package
     {"losses", "features", "optimizers", "inits", "colors"},
     {"thumbnails"},
     {"pyramid", "images", "movies", "copies", "checks", "presets"},
-    {"archive", "grids", "programs"},
-    {"config", "atomic"},
+    {"archive", "grids", "programs", "decoding"},
+    {"config", "atomic", "profiles"},
     {"types", "errors"},
 ]
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}

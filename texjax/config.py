@@ -130,11 +130,11 @@ def overridden(config: Config, changes: Mapping[str, Any]) -> Config:
     return changed.lock()
 
 
-def sweep(spec: str) -> Callable[..., None]:
+def sweep(spec: str) -> Callable[..., Any]:
     """The function `sweep(add)` of the config file. Raises TexjaxError where it has none."""
     name = spec.partition(":")[0]
     load(spec)  # says what is wrong with a file that cannot be loaded
-    function = runpy.run_path(str(_path(name))).get("sweep")
+    function: Any = runpy.run_path(str(_path(name))).get("sweep")
     if not callable(function):
         raise errors.TexjaxError(f"config {name} declares no sweep; define sweep(add) in it, or choose another config.")
     return function
