@@ -216,6 +216,8 @@ TRANSFERS = [
     *((TRANSFER + f"--max-size {n}", [f"--max-size is {n}"], 2) for n in (0, -5)),
     (TRANSFER + "--content-weight nan", ["content.weight is nan"], 2),
     (TRANSFER + "--style-scale -1", ["source.fit is -1"], 2),
+    (TRANSFER + "--jitter -1", ["jitter.pixels is -1", "from 0"], 2),
+    (TRANSFER + "--config.jitter.every=0", ["jitter.every is 0", "from 1"], 2),
     (TRANSFER + "--style-blend-weights 1", ["--style-blend-weights", "gram"], 2),
     (TRANSFER + "--analogy-w 1", ["--analogy-w", "--help"], 2),
     (TRANSFER + "--init {nowhere}", ["nowhere.png", "no such file"], 2),

@@ -18,7 +18,7 @@ FLOORS = [  # from the top; those on one floor do not know each other, a package
     {"entries", "engines", "report_data"},
     {"run"},
     {"pictures"},
-    {"records", "schedule", "assembly"},
+    {"records", "schedule", "assembly", "jitter"},
     {"synthesis"},
     {"objective", "tiling", "measures"},
     {"losses", "features", "optimizers", "inits", "colors"},

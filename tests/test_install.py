@@ -73,7 +73,8 @@ def elsewhere(tmp_path) -> dict:
 
 def test_what_is_in_the_wheel(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
-    shipped = {f"texjax/configs/{path.name}" for path in (ROOT / "configs").glob("*.py")}
+    shipped = {f"texjax/{path.relative_to(ROOT)}" for path in (ROOT / "configs").rglob("*.py")}
+    shipped |= {f"{path.relative_to(ROOT)}" for path in (ROOT / "texjax" / "templates").iterdir()}
     assert shipped | {"texjax/cli.py", "texjax/weights/vgg19_channel_means.safetensors"} <= names
     assert not [name for name in names if name.startswith(("tests", "experiments", "configs", "weights"))]
     assert sum(item.file_size for item in zipfile.ZipFile(wheel).infolist()) < 10e6
@@ -90,6 +91,8 @@ def test_the_installed_command_synthesizes(installed, elsewhere):
     with Image.open(picture) as opened:
         assert opened.size == (48, 48)
     assert json.loads((picture.parent / "run.json").read_text())["versions"]["texjax"]
+    page = call(installed / "texjax", "report", picture.parent, **elsewhere).strip()
+    assert "data:image/webp" in (elsewhere["cwd"] / page).read_text()
 
 
 def test_the_installed_command_finds_what_is_shipped(installed, elsewhere):

@@ -175,6 +175,9 @@ FLAGS = [
     ("--config.size", "(9,8)", "size", (9, 8)),
     ("--analogy-w", "2", "terms.analogy.weight", 2.0),
     ("--mrf-w", "3", "terms.mrf.weight", 3.0),
+    ("--nstyle-w", "3", "terms.style.weight", 3.0),
+    ("--jitter", "4", "jitter.pixels", 4.0),
+    ("--color-jitter", "0.1", "jitter.color", 0.1),
     ("--analogy-weight", "2 --tv-w 5", "terms.smoothness.weight", 5.0),
     ("--mrf-weight", "2 --b-content-w 5", "terms.content.weight", 5.0),
 ]
@@ -183,7 +186,7 @@ FLAGS = [
 @pytest.mark.parametrize(("flag", "words", "key", "expected"), FLAGS)
 def test_a_flag_sets_its_key(flag: str, words: str, key: str, expected: Any, paths: dict[str, Path]):
     given = ["transfer", str(paths["content"]), str(paths["style"]), "--config", "multiscale_style:tiny"]
-    if flag.startswith(("--analogy", "--mrf")):
+    if flag.startswith(("--analogy", "--mrf", "--nstyle")):
         given = ["analogy", *(str(paths[name]) for name in ("a", "a_prime", "content")), "--config", "analogies:tiny"]
     config = job(*given, flag, *words.split()).config
     found = config

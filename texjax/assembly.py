@@ -9,7 +9,7 @@ from texjax import features, losses, objective, optimizers, synthesis, types
 from texjax.optimizers import periods
 
 # Keys that choose values but no program: runs that differ in these alone share their compilations.
-VALUES = ("seed", "init", "source", "output", "max_iter", "tol", "patience", "schedule")
+VALUES = ("seed", "init", "source", "output", "max_iter", "tol", "patience", "schedule", "jitter")
 
 
 class Parts(NamedTuple):

@@ -10,6 +10,8 @@ from texjax import errors
 FORMATS = {"png": (8, 16), "jpg": (8,), "tiff": (8,)}
 LOWEST = {"octaves": 1, "max_iter": 1, "save_every": 1, "count": 1, "frames": 1, "patience": 1, "tol": 0, "seed": 0}
 LOWEST_OF_SOURCE = {"width": 0, "scale": 0, "fit": 0, "max_pixels": 1}
+LOWEST_OF_JITTER = {"pixels": 0, "color": 0, "every": 1}
+REAL = ("tol", "source.scale", "source.fit", "jitter.pixels", "jitter.color")  # the others are whole numbers
 # Of a term; not every loss has each of them.
 NUMBERS = ("mul", "shift", "join_position", "join_regularization")
 
@@ -33,8 +35,9 @@ def _numbers(config: configs.Config) -> None:
     found = [("width", config.size[0], 1), ("height", config.size[1], 1)]
     found += [(key, config[key], low) for key, low in LOWEST.items()]
     found += [(f"source.{key}", config.source[key], low) for key, low in LOWEST_OF_SOURCE.items()]
+    found += [(f"jitter.{key}", config.jitter[key], low) for key, low in LOWEST_OF_JITTER.items()]
     for key, got, low in found:
-        kind = int | float if key in ("tol", "source.scale", "source.fit") else int
+        kind = int | float if key in REAL else int
         if isinstance(got, bool) or not isinstance(got, kind) or not low <= got < 2**31:
             what = "whole number" if kind is int else "number"
             raise errors.TexjaxError(f"{key} is {got}; give a {what} from {low} to {2**31 - 1}.")

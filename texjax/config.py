@@ -57,6 +57,8 @@ def defaults() -> Config:
     # more sizes than octaves but one the coarsest are left out. In between the picture is low-passed (deviation in
     # cycles per pixel), and a fresh start has what is above. With keep_octaves each size has all octaves, of its own.
     config.schedule = ConfigDict(dict(steps=(), lowpass=0.06, keep_octaves=False))
+    # Every so many steps the picture is rolled by up to so many pixels, and colors up to so much of [0, 1] are added.
+    config.jitter = ConfigDict(dict(pixels=0.0, color=0.0, every=20))
     # Width in pixels (it wins), factor to resize sources by, or their longer side in those of the output; 0: as they
     # are; what shows through transparent pixels; and the number of pixels above which a picture is refused.
     config.source = ConfigDict(dict(width=0, scale=0.0, fit=0.0, background=(1.0, 1.0, 1.0), max_pixels=89_478_485))

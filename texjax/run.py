@@ -17,6 +17,7 @@ from texjax import (
     colors,
     errors,
     inits,
+    jitter,
     pictures,
     records,
     schedule,
@@ -165,7 +166,7 @@ def iterates(
     stack: jax.Array,
     others: pictures.Groups = pictures.NONE,
 ) -> Iterator[synthesis.Iterate]:
-    """The iterates of all scales in turn; steps count on. The start of a later scale is only waited for.
+    """The iterates of all scales and rounds in turn; steps count on. The start of a later one is only waited for.
 
     stack: to start from, [count, frames, h, w, 3] at the size of the first scale. others: groups of pictures beside the
     sources.
@@ -176,23 +177,34 @@ def iterates(
         if last is not None:
             fresh = start(scale.config, *seen)
             stack = schedule.refined(np.clip(last.images, 0, 1), scale.config, fresh)
-        for now in synthesis.iterate(
-            made.advance,
-            made.minimizer,
-            stack,
-            (made.extractor.weights, targets(made, *seen)),
-            max_iter=scale.config.max_iter,
-            save_every=config.save_every,
-            tol=config.tol,
-            patience=config.patience,
-        ):
-            if done and now.step == 0:
-                waited = now.seconds
-                continue
-            last = now._replace(step=done + now.step, seconds=now.seconds + waited)
-            waited = 0.0
-            yield last
-        done += scale.config.max_iter  # steps that a scale did not need are left out of the count
+        args = (made.extractor.weights, targets(made, *seen))
+        for part in jitter.rounds(scale.config, scale.below):
+            for now in _round(config, made, args, stack, part):
+                if done and now.step == 0:
+                    waited += now.seconds
+                    continue
+                last = now._replace(step=done + now.step, seconds=now.seconds + waited)
+                waited = 0.0
+                yield last
+            stack = jnp.asarray(last.images) if last else stack
+            done += part.steps  # steps that a round did not need are left out of the count
+
+
+def _round(
+    config: configs.Config, made: assembly.Parts, args: tuple[Any, ...], stack: Any, part: jitter.Round
+) -> Iterator[synthesis.Iterate]:
+    """The iterates of a round, its move taken back."""
+    for now in synthesis.iterate(
+        made.advance,
+        made.minimizer,
+        jnp.asarray(part.moved(np.asarray(stack))),
+        args,
+        max_iter=part.steps,
+        save_every=config.save_every,
+        tol=config.tol,
+        patience=config.patience,
+    ):
+        yield now._replace(images=part.back(now.images))
 
 
 def _whole(iterate: synthesis.Iterate, config: configs.Config) -> synthesis.Iterate:

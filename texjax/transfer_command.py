@@ -23,6 +23,7 @@ WEIGHTS = {
     "tv_weight": ("smoothness",),
     "analogy_weight": ("analogy",),
     "mrf_weight": ("mrf",),
+    "nstyle_weight": ("gram",),
 }
 
 
@@ -50,6 +51,9 @@ def add_parsers(commands: Any) -> None:
     add("content", metavar="B", help="of which the picture is made")
     add("--analogy-weight", "--analogy-w", type=float, metavar="X", help="weight of features of A' where B is like A")
     add("--mrf-weight", "--mrf-w", type=float, metavar="X", help="weight of being like patches of A'")
+    add(
+        "--nstyle-weight", "--nstyle-w", type=float, metavar="X", help="weight of having Gram matrices like those of A'"
+    )
     _common(parser)
 
 
@@ -59,6 +63,8 @@ def _common(parser: argparse.ArgumentParser) -> None:
     add("--tv-weight", "--tv-w", type=float, metavar="X", help="weight of smoothness, for pixels in [0, 1]")
     add("--style-scale", type=float, metavar="X", help="longer side of the sources in that of the output")
     add("--original-colors", action="store_const", const=True, help="keep the content's colors, take luminance only")
+    add("--jitter", type=float, metavar="PX", help="move the picture by up to so much, and back, every 20 iterations")
+    add("--color-jitter", type=float, metavar="X", help="likewise add colors, for pixels in [0, 1]")
     add("--max-size", type=int, metavar="PX", help="longer side of the output, at most; else as of the config's size")
     add("--init", metavar="START", help="random, content, or a picture to start from")
 
@@ -98,6 +104,8 @@ def _values(args: argparse.Namespace, base: configs.Config) -> dict[str, Any]:
         values |= {f"terms.{name}.join_weights": numbers for name in _terms("style_blend_weights", base, ("gram",))}
     if args.style_scale is not None:
         values["source.fit"] = args.style_scale
+    given = {"jitter.pixels": args.jitter, "jitter.color": args.color_jitter}
+    values |= {key: value for key, value in given.items() if value is not None}
     if args.original_colors:
         values["output.original_colors"] = True
     if args.init in STARTS:
