@@ -21,9 +21,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from ml_collections import ConfigDict
 
-from texjax import archive, errors, features, images, measure_command, measured, measures, pictures
+from texjax import archive, errors, features, measure_command, measured, measures
 
 Values = dict[str, float]
 
@@ -63,28 +62,13 @@ def cells(run: archive.Run, keys: Sequence[str]) -> tuple[str, ...]:
 
 def values(run: archive.Run, columns: Sequence[str], extractor: Any, octaves: int) -> Values:
     """Whatever of the columns can be had. Raises TexjaxError where a picture cannot be read."""
-    # Gram errors in measures.json may be of any network.
-    found = {key: value for key, value in measured.of_run(run).items() if not key.startswith("gram_error")}
-    found["seconds"] = run.record["seconds"]
+    found = measured.of_run(run) | {"seconds": run.record["seconds"]}
     lines = archive.metrics(run.directory)
     if lines:
         found["loss"] = float(np.mean(lines[-1]["loss"]))  # of several outputs, each has one
     if any(column.startswith("gram_error") for column in columns):
-        found |= grams(run, extractor, octaves)
+        found |= measured.gram_errors(run, extractor, measure_command.LAYERS, octaves)
     return {column: found[column] for column in columns if column in found}
-
-
-def grams(run: archive.Run, extractor: Any, octaves: int) -> Values:
-    """Gram error and those of single layers, the means over a run's outputs; {} where a picture is too small."""
-    results = [images.load(path) for path in archive.pictures(run.directory)[:: run.config["frames"]]]
-    sources = pictures.load(ConfigDict(run.config), [Path(path) for path in run.record["source_paths"]])
-    sides, layers = [n for image in (*results, *sources) for n in image.shape[:2]], measure_command.LAYERS
-    octaves = measures.fitting_octaves(extractor, sides, layers, octaves)
-    if not octaves:
-        return {}
-    each = [measures.gram_errors(extractor, image, sources, layers, octaves) for image in results]
-    found = {f"gram_error {layer}": statistics.mean(one[layer] for one in each) for layer in layers}
-    return {"gram_error": statistics.mean(found.values())} | found
 
 
 def summary(numbers: Sequence[float]) -> list[float]:

@@ -1,4 +1,4 @@
-"""The measures of a run's pictures against its sources, kept in the run directory's measures.json."""
+"""The measures of a run's pictures against its sources."""
 
 import json
 from collections.abc import Sequence
@@ -10,39 +10,59 @@ import numpy as np
 from texjax import archive, atomic, images, measures, pictures, types
 
 
-def of_run(
-    run: archive.Run, extractor: types.Extractor | None = None, layers: Sequence[str] = (), octaves: int = 1
-) -> dict[str, float]:
-    """Name -> value of `measures.measure_all`, the mean over the run's outputs; of an animation its first frame.
+def of_run(run: archive.Run) -> dict[str, float]:
+    """Name -> value of the measures that need no network, means over the outputs; of an animation its first frame.
 
-    What measures.json holds is not computed again, unless a picture is younger. It is kept by name only: to measure
-    with another network or other octaves, remove the file. Sources are resized as the run resized them. Returns what
-    was kept, mostly {}, where there is no picture or source, and where a side is below `measures.SMALLEST`.
+    What measures.json in the run directory holds is not measured again, unless a picture is younger. Sources are
+    resized as the run resized them. {} where there is no picture or source, and where a side is below
+    `measures.SMALLEST`.
 
     Raises TexjaxError where a picture cannot be read, and EnvironmentFault where measures.json cannot be written.
     """
-    results = archive.pictures(run.directory)[:: run.config.get("frames", 1)]
-    paths = [Path(path) for path in run.record.get("source_paths", ())]
-    kept = archive.measures(run.directory) if _fresh(run.directory, results) else {}
-    if wanted(extractor is not None, layers) <= set(kept) or not results or not paths:
-        return kept
-    shown = [images.load(path) for path in results]
-    sources = pictures.load(ml_collections.ConfigDict(run.config), paths)
-    if min(side for image in (*shown, *sources) for side in image.shape[:2]) < measures.SMALLEST:
-        return kept
-    each = [measures.measure_all(image, sources, extractor, layers, octaves) for image in shown]
-    found = kept | {name: float(np.mean([values[name] for values in each])) for name in each[0]}
+    kept, names = archive.measures(run.directory), measures.MEANINGS.keys() - {"gram_error"}
+    if names <= kept.keys() and _fresh(run.directory):
+        return {name: kept[name] for name in kept if name in names}
+    results, sources = _loaded(run)
+    if not results or not sources or _smallest(results, sources) < measures.SMALLEST:
+        return {}
+    found = _means([measures.measure_all(image, sources) for image in results])
     atomic.write(run.directory / "measures.json", (json.dumps(found, indent=2) + "\n").encode())
     return found
 
 
-def wanted(grams: bool, layers: Sequence[str]) -> set[str]:
-    """The names that `measures.measure_all` gives, with or without an extractor."""
-    names = set(measures.MEANINGS) - {"gram_error"}
-    return names | {"gram_error", *(f"gram_error {layer}" for layer in layers)} if grams else names
+def gram_errors(run: archive.Run, extractor: types.Extractor, layers: Sequence[str], octaves: int) -> dict[str, float]:
+    """Gram error of each layer, "gram_error LAYER", and their mean, "gram_error"; not kept. {} where no octave fits.
+
+    octaves: at most, as many as fit.
+    """
+    results, sources = _loaded(run)
+    sides = [n for image in (*results, *sources) for n in image.shape[:2]]
+    octaves = measures.fitting_octaves(extractor, sides, layers, octaves) if results and sources else 0
+    if not octaves:
+        return {}
+    errors = _means([measures.gram_errors(extractor, image, sources, layers, octaves) for image in results])
+    mean = float(np.mean(list(errors.values())))
+    return {"gram_error": mean} | {f"gram_error {layer}": value for layer, value in errors.items()}
 
 
-def _fresh(directory: Path, results: Sequence[Path]) -> bool:
-    """Whether measures.json is as young as the pictures; false where there is none."""
-    path = directory / "measures.json"
-    return path.exists() and all(path.stat().st_mtime_ns >= result.stat().st_mtime_ns for result in results)
+def _loaded(run: archive.Run) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The run's outputs, of an animation the first frame, and its sources."""
+    results = archive.pictures(run.directory)[:: run.config.get("frames", 1)]
+    paths = [Path(path) for path in run.record.get("source_paths", ())]
+    if not results or not paths:
+        return [], []
+    return [images.load(path) for path in results], pictures.load(ml_collections.ConfigDict(run.config), paths)
+
+
+def _means(each: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {name: float(np.mean([values[name] for values in each])) for name in each[0]}
+
+
+def _smallest(*groups: Sequence[np.ndarray]) -> int:
+    return min(side for group in groups for image in group for side in image.shape[:2])
+
+
+def _fresh(directory: Path) -> bool:
+    """Whether measures.json is as young as the pictures."""
+    written = (directory / "measures.json").stat().st_mtime_ns
+    return all(written >= picture.stat().st_mtime_ns for picture in archive.pictures(directory))
