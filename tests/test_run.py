@@ -414,8 +414,10 @@ def test_a_signal_from_outside(pictures, tmp_path):
     """As a terminal sends it, at any moment of a long run."""
     where = tmp_path / "long"
     words = [str(pictures["a"]), *TINY, "-m", "1000000", "--tol", "0", "--config.patience=1000000"]
+    awake = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # ignored in the background
+    code = f"{awake}; from texjax import cli; cli.main()"
     process = subprocess.Popen(
-        [sys.executable, "-c", "from texjax import cli; cli.main()", "synthesize", *words, "--run-dir", str(where)],
+        [sys.executable, "-c", code, "synthesize", *words, "--run-dir", str(where)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

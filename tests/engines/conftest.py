@@ -30,7 +30,9 @@ def sweep(add):
         add(**overrides)
 """
 PATIENCE = 400  # seconds, of a machine that has much else to do
-TEXJAX = [sys.executable, "-c", "from texjax import cli; cli.main()"]
+# Where tests run in the background of a script, Ctrl-C is ignored, and so would it be by what they start.
+AWAKE = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+TEXJAX = [sys.executable, "-c", f"{AWAKE}; from texjax import cli; cli.main()"]
 
 
 class Place(NamedTuple):
