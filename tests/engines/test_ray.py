@@ -104,7 +104,8 @@ def test_ctrl_c(place, waiting):
     waiting(lambda: "running" in place.statuses("interrupted").values(), process)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=300)
-    assert (process.returncode, "Traceback" in err) == (130, False), out + err
+    assert process.returncode == 130, out + err
+    assert "Traceback" not in err or "Exception ignored in" in err  # as in a callback of the garbage collector
     assert not {"running", "failed"} & set(place.statuses("interrupted").values())
     place.sweep("few", "interrupted", "--engine", "serial", "--config.max_iter=300")
     assert len(place.ended("interrupted")) == 4
