@@ -95,7 +95,7 @@ def sweep(directory: Path) -> dict[str, Any]:
 
 def pictures(directory: Path) -> list[Path]:
     """The results of a run: outputs in order, an output's frames in a row."""
-    return sorted(path for path in directory.glob("image*") if path.suffix != ".part")
+    return sorted(directory.glob("image*"))
 
 
 def metrics(directory: Path) -> list[dict[str, Any]]:

@@ -16,18 +16,23 @@ import rich.text
 from texjax import archive, entries, plan, records, run, synthesis
 
 
-@contextlib.contextmanager
-def progress(steps: int) -> Iterator[Callable[[synthesis.Iterate], None]]:
-    """A progress bar with loss, rate and time left; silent when standard output is no terminal."""
+def _bar(*fields: str) -> rich.progress.Progress:
+    """A progress bar with a description and what the fields tell; silent where standard error is no terminal."""
     console = rich.console.Console(stderr=True)
     columns = (
         rich.progress.TextColumn("{task.description}"),
         rich.progress.BarColumn(),
         rich.progress.MofNCompleteColumn(),
-        rich.progress.TextColumn("loss {task.fields[loss]}  {task.fields[rate]}"),
+        rich.progress.TextColumn("  ".join(fields)),
         rich.progress.TimeRemainingColumn(),
     )
-    with rich.progress.Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    return rich.progress.Progress(*columns, console=console, disable=not console.is_terminal)
+
+
+@contextlib.contextmanager
+def progress(steps: int) -> Iterator[Callable[[synthesis.Iterate], None]]:
+    """A progress bar with loss, rate and time left."""
+    with _bar("loss {task.fields[loss]}", "{task.fields[rate]}") as bar:
         task = bar.add_task("compiling", total=steps, loss="-", rate="")
 
         def watch(iterate: synthesis.Iterate) -> None:
@@ -77,17 +82,9 @@ def note(text: str) -> None:
 
 @contextlib.contextmanager
 def sweep_progress() -> Iterator[Callable[[Mapping[str, archive.Run]], None]]:
-    """A progress bar of runs that have ended; silent when standard error is no terminal."""
-    console = rich.console.Console(stderr=True)
-    columns = (
-        rich.progress.TextColumn("runs"),
-        rich.progress.BarColumn(),
-        rich.progress.MofNCompleteColumn(),
-        rich.progress.TextColumn("{task.fields[failed]}"),
-        rich.progress.TimeRemainingColumn(),
-    )
-    with rich.progress.Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=None, failed="")
+    """A progress bar of runs that have ended."""
+    with _bar("{task.fields[failed]}") as bar:
+        task = bar.add_task("runs", total=None, failed="")
 
         def watch(runs: Mapping[str, archive.Run]) -> None:
             counts = Counter(run.status for run in runs.values())
@@ -119,20 +116,17 @@ def show_sweep_plan(
     """
     console = rich.console.Console(highlight=False, markup=False)
     table: Any = rich.table.Table("run", "sets", "status", "size", "memory", "time", box=rich.box.SIMPLE)
+    wrong, left = [], []
     for entry, cost in zip(declared, costs, strict=True):
         about = [entry.id, rich.text.Text(entries.label(entry.swept)), runs[entry.id].status]
         if isinstance(cost, str):
             table.add_row(*about, "cannot be run", "", "")
+            wrong.append(f"{entry.id} cannot be run: {cost}")
         else:
+            left += [] if runs[entry.id].status in archive.ENDED else [cost.seconds]
             size = "{} x {}".format(*entry.config.size)
             table.add_row(*about, size, f"{cost.memory / 2**20:,.0f} MiB", f"{cost.seconds:,.0f} s")
     console.print(table)
-    for entry, cost in zip(declared, costs, strict=True):
-        if isinstance(cost, str):
-            console.print(f"{entry.id} cannot be run: {cost}", soft_wrap=True)
-    left = [
-        cost.seconds
-        for entry, cost in zip(declared, costs, strict=True)
-        if runs[entry.id].status not in archive.ENDED and not isinstance(cost, str)
-    ]
+    for sentence in wrong:
+        console.print(sentence, soft_wrap=True)
     console.print(f"{len(declared)} runs, {len(left)} to be made, about {sum(left):,.0f} s one after the other")

@@ -4,7 +4,7 @@ import functools
 import hashlib
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,7 +58,7 @@ def declared(given: Given) -> list[Entry]:
     """
     lines, looks = _lines(given.spec), _looks(given)
     fixed = {word.removeprefix("--config.").partition("=")[0] for word in given.overrides if word.startswith("--")}
-    load = functools.cache(configs.load)
+    load, shape = functools.cache(configs.load), functools.cache(lambda path: images.load(path).shape)
     entries = []
     for arg, changes in lines:
         twice = [key for key in changes if any(_same(key, other) for other in fixed)]
@@ -66,7 +66,8 @@ def declared(given: Given) -> list[Entry]:
             raise errors.TexjaxError(f"the sweep sets {twice[0]} itself; leave --config.{twice[0]} out.")
         spec = _with(given.spec, arg)
         base = configs.overridden(load(spec, tuple(given.overrides)), changes)
-        entries += [_entry(given, spec, base, arg, changes, look, "size" in fixed | changes.keys()) for look in looks]
+        to_fit = None if "size" in fixed | changes.keys() else shape
+        entries += [_entry(given, spec, base, arg, changes, look, to_fit) for look in looks]
     _check_different(entries)
     return entries
 
@@ -143,12 +144,19 @@ def _name(word: str, words: Sequence[str]) -> str:
 
 
 def _entry(
-    given: Given, spec: str, config: configs.Config, arg: str, changes: Mapping[str, Any], look: Look, sized: bool
+    given: Given,
+    spec: str,
+    config: configs.Config,
+    arg: str,
+    changes: Mapping[str, Any],
+    look: Look,
+    shape: Callable[[Path], tuple[int, ...]] | None,
 ) -> Entry:
+    """The run of that line and look. shape: of a content, which the output is to fit; None where its size is given."""
     words = [*given.overrides, *(f"--config.{key}={value}" for key, value in changes.items())]
-    if "content" in look.others and not sized:  # as `texjax transfer` has it
-        shape = images.load(look.others["content"][0]).shape
-        config = configs.overridden(config, {"size": pictures.fitted(shape, max(config.size))})
+    if "content" in look.others and shape:  # as `texjax transfer` has it
+        size = pictures.fitted(shape(look.others["content"][0]), max(config.size))
+        config = configs.overridden(config, {"size": size})
         words.append(f"--config.size={tuple(config.size)}")
     text = json.dumps({"config": config.to_dict(), **look.sha256}, sort_keys=True)
     swept = ({"arg": arg} if arg else {}) | _plain(changes) | look.swept

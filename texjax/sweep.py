@@ -35,7 +35,7 @@ class Task(NamedTuple):
 
 
 class Sweep(NamedTuple):
-    """A sweep directory and the runs that are to be in it. given: of the `declared` ones."""
+    """A sweep directory, the config that declares its runs, and these."""
 
     directory: Path
     spec: str
