@@ -20,7 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from texjax import config as configs
-from texjax import images, pyramid, records, run
+from texjax import images, pyramid
+from texjax.runs import records, run
 
 METHODS = {
     "transfer": ("cnnmrf_transfer", "gatys_style", "multiscale_style"),

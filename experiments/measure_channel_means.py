@@ -12,7 +12,8 @@ from pathlib import Path
 import rich.progress
 
 from texjax import images
-from texjax.features import catalog, files, normalization, origins, vgg
+from texjax.features import vgg
+from texjax.features.weights import catalog, files, normalization, origins
 
 
 def main() -> None:

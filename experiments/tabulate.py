@@ -22,7 +22,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from texjax import archive, errors, features, measure_command, measured, measures
+from texjax import errors, features, measures
+from texjax.cli import measure
+from texjax.runs import archive, measured
 
 Values = dict[str, float]
 
@@ -67,7 +69,7 @@ def values(run: archive.Run, columns: Sequence[str], extractor: Any, octaves: in
     if lines:
         found["loss"] = float(np.mean(lines[-1]["loss"]))  # of several outputs, each has one
     if any(column.startswith("gram_error") for column in columns):
-        found |= measured.gram_errors(run, extractor, measure_command.LAYERS, octaves)
+        found |= measured.gram_errors(run, extractor, measure.LAYERS, octaves)
     return {column: found[column] for column in columns if column in found}
 
 

@@ -22,8 +22,9 @@ import rich.progress
 from orbax.checkpoint import v1 as ocp
 
 from texjax import config as configs
-from texjax import images, synthesis
-from texjax.features import catalog, files, normalization
+from texjax import images
+from texjax.features.weights import catalog, files, normalization
+from texjax.synthesis import loop
 
 SIDE = 288  # of the photographs' center crops in pixels
 
@@ -76,7 +77,7 @@ def main() -> None:
     photos = photographs(args.photographs)
     schedule = optax.warmup_cosine_decay_schedule(0.0, config.learning_rate, config.warmup, config.steps)
     init, step = distillation.training(teacher, schedule, config)
-    step = synthesis.compiled(step)
+    step = loop.compiled(step)
     state = jax.jit(init)(jax.random.key(config.seed), photos)
     args.output.mkdir(parents=True, exist_ok=True)
     with (

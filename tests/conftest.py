@@ -50,7 +50,8 @@ def random_vgg19(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import jax.numpy as jnp
     import numpy as np
 
-    from texjax.features import files, vgg
+    from texjax.features import vgg
+    from texjax.features.weights import files
 
     network = vgg.VGG((2, 2, 4), vgg.WIDTHS[:3], "average", "same")
     params = network.init(jax.random.key(5), jnp.zeros((24, 24, 3)), ("conv3_4",))["params"]

@@ -11,10 +11,12 @@ import pytest
 from PIL import Image
 
 from texjax import config as configs
-from texjax import entries, errors, features, losses, optimizers, run
+from texjax import errors, features, losses, optimizers
 from texjax.features import vgg
 from texjax.losses import joins
 from texjax.optimizers import ranges
+from texjax.runs import run
+from texjax.sweeps import entries
 
 COUNTS = {  # of runs, by the docstrings
     "ablations/joins": 4,

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from texjax import checks, run, schedule
+from texjax import checks
 from texjax import config as configs
+from texjax.runs import run
+from texjax.synthesis import schedule
 
 # What the configs that need a file of weights take it from, in the folder of test data.
 WEIGHTS = {"snelgrove": "weights/vgg19_notop_block1-3.h5"}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from texjax import features, losses, optimizers, types
-from texjax.features import files
+from texjax.features.weights import files
 
 LOSSES = {
     "analogy": losses.analogy,

@@ -11,7 +11,7 @@ Argument `network=vgg19`: needs its weights, see `texjax weights list`. Argument
 """
 
 from texjax.config import load, parse_arg
-from texjax.grids import over, product
+from texjax.sweeps.grids import over, product
 
 
 def get_config(arg=None):

@@ -10,8 +10,8 @@ than four layers over as many octaves, which cost more (`experiments/README.md`)
 Argument `network=vgg19`: needs its weights, see `texjax weights list`. Argument `tiny`: 72 px and a few iterations.
 """
 
-from texjax.grids import over, product
 from texjax.presets import GATYS, SNELGROVE, ablated
+from texjax.sweeps.grids import over, product
 
 
 def get_config(arg=None):

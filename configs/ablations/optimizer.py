@@ -10,8 +10,8 @@ evaluates once a step and knows no curvature, needs several times as many. So mi
 Argument `network=vgg19`: needs its weights, see `texjax weights list`. Argument `tiny`: 72 px and a few iterations.
 """
 
-from texjax.grids import chain, over
 from texjax.presets import ablated
+from texjax.sweeps.grids import chain, over
 
 RANGES = {
     "lbfgs": ("penalty", "sigmoid", "clip", "none"),

@@ -10,8 +10,8 @@ half made, and need sources of 137 px or more.
 Argument `network=vgg19`: needs its weights, see `texjax weights list`. Argument `tiny`: 72 px and a few iterations.
 """
 
-from texjax.grids import over, product, zipped
 from texjax.presets import ablated
+from texjax.sweeps.grids import over, product, zipped
 
 NETWORK = ("valid", "same", "reflect", "circular")
 PYRAMID = ("valid", "valid", "reflect", "circular")

@@ -9,8 +9,8 @@ argument it is the compact network's, which was trained with averages and is no 
 Argument `network=vgg19`: needs its weights, see `texjax weights list`. Argument `tiny`: 72 px and a few iterations.
 """
 
-from texjax.grids import over, product
 from texjax.presets import ablated
+from texjax.sweeps.grids import over, product
 
 
 def get_config(arg=None):

@@ -15,7 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 import torch_snelgrove
 
-from texjax import assembly, config, images, run, synthesis
+from texjax import config, images
+from texjax.runs import run
+from texjax.synthesis import build, loop
 
 
 def main():
@@ -34,12 +36,12 @@ def main():
     words = [f"--config.features.weights={args.weights}", size, f"--config.octaves={args.octaves}"]
     settings = config.load("snelgrove", words)
 
-    made = assembly.parts(settings)
+    made = build.parts(settings)
     start = run.start(settings, [jnp.asarray(source)])
     begin = time.perf_counter()
     rest = (made.extractor.weights, run.targets(made, [jnp.asarray(source)]))
     every = settings.save_every
-    iterates = synthesis.iterate(made.advance, made.minimizer, start, rest, max_iter=args.steps, save_every=every)
+    iterates = loop.iterate(made.advance, made.minimizer, start, rest, max_iter=args.steps, save_every=every)
     last = list(iterates)[-1]
     ours, seconds = np.clip(last.images[0, 0], 0, 1), time.perf_counter() - begin
     evaluations = int(last.metrics["evaluations"][-1, 0])

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 import torch_snelgrove
 
-from texjax import config, features, losses, objective
+from texjax import config, features, losses
+from texjax.synthesis import objective
 
 
 def main():

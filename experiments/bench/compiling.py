@@ -17,20 +17,22 @@ import tempfile
 CHILD = """
 import json, sys, time
 import jax, jax.numpy as jnp
-from texjax import assembly, config, programs, run, synthesis
+from texjax.synthesis import build, loop
+from texjax import config
+from texjax.runs import programs, run
 seconds = []
 jax.monitoring.register_event_duration_secs_listener(
     lambda name, s, **_: seconds.append(s) if name == "/jax/core/compile/backend_compile_duration" else None)
 programs.keep()
 settings = config.load("snelgrove", json.loads(sys.argv[1]))
-made = assembly.parts(settings)
+made = build.parts(settings)
 source = jax.random.uniform(jax.random.key(0), (settings.size[1], settings.size[0], 3))
 images = run.start(settings, [source])
 jax.block_until_ready((images, source))
 seconds.clear()
 begin = time.perf_counter()
 args = (made.extractor.weights, run.targets(made, [source]))
-next(synthesis.iterate(made.advance, made.minimizer, images, args, max_iter=1, save_every=settings.save_every))
+next(loop.iterate(made.advance, made.minimizer, images, args, max_iter=1, save_every=settings.save_every))
 print(json.dumps([time.perf_counter() - begin, sum(seconds)]))
 """
 

@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from texjax import features, losses, objective
+from texjax import features, losses
+from texjax.synthesis import objective
 
 STEPS = 4
 

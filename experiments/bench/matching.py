@@ -18,7 +18,7 @@ import torch
 from torch.nn import functional
 
 from texjax import losses
-from texjax.losses import matching
+from texjax.losses.search import matching
 
 DEFAULTS = {"side": 128, "channels": 256, "copies": 9, "bank-stride": 2, "memory": 256, "steps": 10, "repeats": 3}
 

@@ -12,8 +12,9 @@ import time
 import jax
 import jax.numpy as jnp
 
-from texjax import assembly, run
 from texjax import config as configs
+from texjax.runs import run
+from texjax.synthesis import build
 
 
 def main():
@@ -33,7 +34,7 @@ def main():
     image = jax.random.uniform(jax.random.key(0), (args.size, args.size, 3))
     calls, times = {}, {name: [] for name in specs}
     for name, (spec, overrides) in specs.items():
-        made = assembly.parts(configs.load(spec, [*common, *overrides]))
+        made = build.parts(configs.load(spec, [*common, *overrides]))
         rest = (made.extractor.weights, run.targets(made, [image]))
         calls[name] = jax.jit(jax.value_and_grad(made.value, has_aux=True)), rest
         jax.block_until_ready(calls[name][0](0.9 * image[None], *rest))

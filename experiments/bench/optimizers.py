@@ -24,8 +24,9 @@ from scipy import optimize
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import exemplars
 
-from texjax import features, images, inits, losses, objective, optimizers, synthesis
+from texjax import features, images, losses, optimizers
 from texjax.optimizers import ranges, scaling
+from texjax.synthesis import inits, loop, objective
 
 RUNS = {
     "lbfgs penalty": (optimizers.lbfgs, dict(range="penalty")),
@@ -56,8 +57,8 @@ def scipy_run(value, args, start, steps):
 def texjax_run(make, settings, value, args, start, steps):
     """One of ours: image, seconds of the steps after the first ten (warm), failed line searches."""
     minimizer = make(value, **settings)
-    advance = synthesis.program(minimizer, 10)
-    iterates = list(synthesis.iterate(advance, minimizer, start[None], args, max_iter=steps, save_every=10))
+    advance = loop.program(minimizer, 10)
+    iterates = list(loop.iterate(advance, minimizer, start[None], args, max_iter=steps, save_every=10))
     failed = sum(int(i.metrics["failed"].sum()) for i in iterates)
     return iterates[-1].images[0], statistics.median(i.seconds / 10 for i in iterates[2:]) * steps, failed
 

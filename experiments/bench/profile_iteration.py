@@ -14,8 +14,10 @@ import time
 import jax
 import jax.numpy as jnp
 
-from texjax import assembly, plan, pyramid, run
 from texjax import config as configs
+from texjax import pyramid
+from texjax.runs import plan, run
+from texjax.synthesis import build
 
 STEPS = 10
 
@@ -37,7 +39,7 @@ def main() -> None:
     words = [f"--config.size=({args.size}, {args.size})", f"--config.octaves={args.octaves}"]
     words += [f"--config.save_every={STEPS}", *([f"--config.features.weights={args.weights}"] * bool(args.weights))]
     config = configs.load(args.config, words)
-    made = assembly.parts(config)
+    made = build.parts(config)
     stack, source = jax.random.uniform(jax.random.key(0), (2, 1, 1, args.size, args.size, 3))
     given = (made.extractor.weights, run.targets(made, [source[0, 0] ** 2]))
     shapes = jax.eval_shape(jax.vmap(lambda x: made.minimizer.init(x, *given)), stack)

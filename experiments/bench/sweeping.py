@@ -13,8 +13,9 @@ import time
 from pathlib import Path
 
 from texjax import config as configs
-from texjax import engines, entries, records, run, sweep
-from texjax.engines import contract
+from texjax.runs import records, run
+from texjax.sweeps import engines, entries, sweep
+from texjax.sweeps.engines import contract
 
 SWEEP = """
 from texjax import config

@@ -8,7 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from texjax import config as configs
-from texjax import images, run, schedule
+from texjax import images
+from texjax.runs import run
+from texjax.synthesis import schedule
 
 
 class Moment(NamedTuple):

@@ -9,7 +9,8 @@ import safetensors.numpy
 import scipy.ndimage
 
 from texjax import features
-from texjax.features import catalog, vgg
+from texjax.features import vgg
+from texjax.features.weights import catalog
 
 FILE = catalog.project_folder() / vgg.COMPACT
 README = Path(__file__).parents[2] / "weights" / "README.md"

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from texjax import assembly, errors, losses, objective
 from texjax import config as configs
+from texjax import errors, losses
+from texjax.synthesis import build, objective
 
 # The generating kernel of Burt & Adelson 1983 with a = 0.4.
 KERNEL = np.array([0.05, 0.25, 0.4, 0.25, 0.05])
@@ -177,9 +178,9 @@ def test_an_animation_is_a_term_for_each_octave():
     """
     config = configs.load("animation:tiny")
     config.terms.inter_frame.update(octaves=2, weight=2.0, octave_weights=(1.0, 0.25), shift=4.0)
-    terms = [term for term in assembly.parts(config).terms if term.name.startswith("inter_frame")]
+    terms = [term for term in build.parts(config).terms if term.name.startswith("inter_frame")]
     assert [term.name for term in terms] == ["inter_frame.0", "inter_frame.1"]
-    extractor = assembly.parts(config).extractor
+    extractor = build.parts(config).extractor
     made = objective.objective(extractor, terms, 2, "circular")
     frames, source = stack(3, 16, 20), stack(1, 16, 12, seed=1)[0]
     targets = made.join([jax.jit(made.summarize)(extractor.weights, jnp.asarray(source))])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from texjax import errors, losses
-from texjax.losses import matching
+from texjax.losses.search import matching
 
 C = 3
 

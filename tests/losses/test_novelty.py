@@ -8,7 +8,8 @@ import scipy.ndimage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from texjax import features, losses, objective
+from texjax import features, losses
+from texjax.synthesis import objective
 
 C = 4
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from texjax import optimizers, synthesis
+from texjax import optimizers
+from texjax.synthesis import loop
 
 SHAPE = (1, 4, 4, 3)
 SEARCHING = ("lbfgs", "lbfgsb", "optax_lbfgs")
@@ -31,7 +32,7 @@ def rosenbrock(x: Any, mix: Any) -> Any:
 def run(minimizer, images, steps: int, *args: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """(images [steps + 1, ...], metrics likewise), the start first."""
 
-    @synthesis.compiled
+    @loop.compiled
     def go(images: jax.Array, *args: Any) -> Any:
         def body(state: Any, _: None) -> Any:
             state = minimizer.step(state, *args)
@@ -100,7 +101,7 @@ def test_a_failed_line_search_is_counted_and_taken_back_and_got_over(name: str):
     minimizer = getattr(optimizers, name)(wrong, range="none")
     lies = np.array([0] * 2 + [1] * 3 + [0] * 12, np.float32)
 
-    @synthesis.compiled
+    @loop.compiled
     def go(images: jax.Array) -> Any:
         def body(state: Any, lie: jax.Array) -> Any:
             state = minimizer.step(state, lie)
@@ -122,9 +123,9 @@ def test_a_failed_line_search_is_counted_and_taken_back_and_got_over(name: str):
 # optax's L-BFGS takes the negative curvature that it meets here for a scale, and so gets downhill after all.
 def test_iterate_stops_after_patience_failures():
     minimizer = optimizers.lbfgs(wrong, range="none")
-    advance = synthesis.program(minimizer, 3)
+    advance = loop.program(minimizer, 3)
     args = (jnp.asarray(START)[None], (jnp.float32(1),))
-    steps = synthesis.iterate(advance, minimizer, *args, max_iter=60, save_every=3, patience=5)
+    steps = loop.iterate(advance, minimizer, *args, max_iter=60, save_every=3, patience=5)
     found = list(steps)
     assert [iterate.step for iterate in found] == [0, 3, 6]
     assert not found[0].metrics["failed"].any()

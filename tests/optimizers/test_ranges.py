@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from texjax import errors, optimizers, synthesis
+from texjax import errors, optimizers
 from texjax.optimizers import ranges
+from texjax.synthesis import loop
 
 ALL = ("none", "clip", "bounds", "sigmoid", "penalty")
 POSSIBLE = {
@@ -43,7 +44,7 @@ def minimize(name: str, handling: str) -> tuple[np.ndarray, dict[str, Any], np.n
         _, (images, metrics) = jax.lax.scan(body, minimizer.init(images, wanted), None, STEPS[name])
         return images, metrics
 
-    compiled = synthesis.compiled(run)  # as in use
+    compiled = loop.compiled(run)  # as in use
     images, metrics = jax.device_get(compiled(jnp.full(WANTED.shape, 0.4), jnp.asarray(WANTED)))
     return images[-1], {key: value[-1] for key, value in metrics.items() if key != "terms"}, images
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from texjax import optimizers, synthesis
+from texjax import optimizers
 from texjax.optimizers import ranges, scaling
+from texjax.synthesis import loop
 
 SHAPE = (1, 4, 5, 3)
 STEPS = 8
@@ -47,7 +48,7 @@ def run(request) -> Any:
         state, out = jax.lax.scan(body, minimizer.init(images, wanted, factor), None, STEPS)
         return *out, state.scale
 
-    compiled = synthesis.compiled(run)
+    compiled = loop.compiled(run)
     return lambda wanted, factor: jax.device_get(compiled(START, wanted, jnp.float32(factor)))
 
 

@@ -15,7 +15,8 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from texjax import errors, types
-from texjax.features import catalog, convolution, files, normalization
+from texjax.features import convolution
+from texjax.features.weights import catalog, files, normalization
 
 VGG19 = (2, 2, 4, 4, 4)
 VGG16 = (2, 2, 3, 3, 3)

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from texjax import errors, types
-from texjax.losses import matching, patches
+from texjax.losses.search import matching, patches
 
 
 def _target(

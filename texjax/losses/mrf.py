@@ -8,7 +8,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from texjax import errors, types
-from texjax.losses import matching, patches, patchmatch
+from texjax.losses.search import matching, patches, patchmatch
 
 NORMALIZATIONS = ("energy", "overlap")
 SEARCHES = ("exact", "patchmatch")
@@ -32,7 +32,7 @@ def mrf(
     """Distance of every patch P_i from the most similar patch M_i of the sources, held fixed (Li & Wand 2016, eq. 2).
 
     M_i = argmax_j <P_i, S_j> / |P_i| |S_j|, over the patches S_j of all sources; of several, the first; the similarity
-    of a patch of zeros is 0. Turned and scaled copies of a source, see `texjax.copies`, are further sources.
+    of a patch of zeros is 0. Turned and scaled copies of a source, see `texjax.images.copies`, are further sources.
 
     energy   sum_i |P_i - M_i|^2, the paper's. Analogy systems divide it by patch^2.
     overlap  1/2 sum |F - M|^2 over the pixels of the layer that any P_i covers, where M is the average of the M_i

@@ -1,0 +1,180 @@
+"""The plan of a run: its sizes by hand, its memory beside what the compiled program says of itself."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from texjax import config as configs
+from texjax import errors
+from texjax.cli import main
+from texjax.runs import inputs, plan, run
+from texjax.synthesis import build
+
+
+@pytest.fixture
+def source(tmp_path):
+    picture = np.random.default_rng(0).integers(0, 256, (64, 80, 3), np.uint8)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    return tmp_path / "a.png"
+
+
+def number(text: str) -> float:
+    return float(text.split()[0].replace(",", ""))
+
+
+def test_sizes_and_parameters(source, monkeypatch):
+    """Valid throughout. The pyramid: 70 -> floor(65 / 2) + 1 = 33, 51 -> 24; filters of 5: n -> n - 4.
+
+    The pixels are only looked at in octave 1. 5 x 5 x 3 x 16 = 1200 parameters.
+    """
+    monkeypatch.setattr(plan, "_rate", lambda: 1e9)
+    config = configs.load("random:tiny")
+    config.update(size=(70, 51), count=2, max_iter=40)
+    config.pyramid.padding = config.features.padding = "valid"
+    config.features.size = 5
+    config.source.width = 40
+    with config.unlocked():
+        config.terms.color = dict(name="mean", weight=1.0, layers=dict(pixels=1.0), octave_weights=(0.0, 1.0))
+        config.terms.gram.layers = dict(conv1_1=1.0)
+    table = dict(plan.plan(config, [source, source]))
+    assert table["output"] == "2 x 70 x 51 px"
+    assert table[f"source {source}"] == "40 x 32 px"
+    assert table["network"] == "random, 1,200 parameters"
+    assert table["octave 0"] == "70 x 51 px: conv1_1 66 x 47"
+    assert table["octave 1"] == "33 x 24 px: pixels 33 x 24, conv1_1 29 x 20"
+    assert table["optimizer"] == "lbfgs, at most 40 iterations"
+    # A convolution takes 2 x 5 x 5 x 3 x 16 operations for a pixel, its gradient as many, and the Gram matrix of 16
+    # channels 2 x 16 x 16 forward and 2 x that back (its two factors are alike), over 66 x 47 + 29 x 20 pixels.
+    flops = (66 * 47 + 29 * 20) * (2 * 2400 + 3 * 512)
+    expected = 2 * 40 * plan.ITERATION * flops / (plan.EFFICIENCY * 1e9)
+    assert 0.6 * expected - 0.5 < number(table["time, about"]) < 1.6 * expected + 0.5
+
+
+def test_time_grows_with_the_work(source, monkeypatch):
+    """A device of 1e6 operations a second, so that whole seconds tell: twice the steps, twice the time."""
+    monkeypatch.setattr(plan, "_rate", lambda: 1e6)
+    config = configs.load("random:tiny")
+    one = number(dict(plan.plan(config, [source]))["time, about"])
+    config.max_iter = 12
+    two = number(dict(plan.plan(config, [source]))["time, about"])
+    config.count = 3
+    six = number(dict(plan.plan(config, [source]))["time, about"])
+    assert one > 100
+    assert (two / one, six / one) == pytest.approx((2, 6), rel=0.02)
+
+
+@pytest.mark.parametrize(("history_size", "frames"), [(2, 1), (20, 3)])
+def test_memory_is_about_that_of_the_whole_program(history_size, frames, source, monkeypatch):
+    """The program that runs, as compiled: its arguments, results and temporaries, within a factor of two."""
+    monkeypatch.setattr(plan, "_rate", lambda: 1e9)
+    config = configs.load("random:tiny")
+    config.size = (160, 160)
+    config.optimizer.history_size = history_size
+    config.frames = frames
+    got = 2**20 * number(dict(plan.plan(config, [source]))["memory, about"])
+    made = build.parts(config)
+    sources = [jnp.asarray(array) for array in inputs.load(config, [source])]
+    stack, args = run.start(config, sources), (made.extractor.weights, run.targets(made, sources))
+    state = jax.eval_shape(jax.vmap(lambda x: made.minimizer.init(x, *args)), stack)
+    compiled = made.advance.lower(stack, state, True, 0, *args).compile().memory_analysis()
+    whole = compiled.temp_size_in_bytes + compiled.argument_size_in_bytes + compiled.output_size_in_bytes
+    assert whole / 2 - 2**20 < got < 2 * whole + 2**20
+
+
+def test_frames_are_counted(source, monkeypatch):
+    """Three frames take three times as long, and 48 x 48 pixels tell of them."""
+    monkeypatch.setattr(plan, "_rate", lambda: 1e6)
+    config = configs.load("random:tiny")
+    one = number(dict(plan.plan(config, [source]))["time, about"])
+    config.frames = 3
+    table = dict(plan.plan(config, [source]))
+    assert table["output"] == "1 x 3 frames x 48 x 48 px"
+    assert number(table["time, about"]) == pytest.approx(3 * one, rel=0.05)
+
+
+def searching(**changes):
+    """One octave of 48 px and one term, of single pixels of 16 channels, matched in blocks."""
+    config = configs.load("random:tiny")
+    config.octaves = 1
+    with config.unlocked():
+        term = dict(name="mrf", weight=1.0, layers=dict(conv1_1=1.0), octave_weights=(), rotations=0)
+        config.terms = dict(mrf=term | dict(patch=1, stride=1, bank_stride=1, memory=2**18) | changes)
+    return config
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_search_takes_the_time_of_its_products(count, source, monkeypatch):
+    """48 x 48 patches of the image by 64 x 80 of each source, 2 x 16 operations each; the network takes a twentieth."""
+    monkeypatch.setattr(plan, "_rate", lambda: 1e6)
+    config = searching()
+    products = 48 * 48 * count * 64 * 80 * 2 * 16
+    got = number(dict(plan.plan(config, count * [source]))["time, about"])
+    want = config.max_iter * plan.ITERATION * products / (plan.EFFICIENCY * 1e6)
+    assert want < got < 1.5 * want
+    every_third = number(dict(plan.plan(searching(rematch=3), count * [source]))["time, about"])
+    assert want / 3 / plan.ITERATION < every_third < got / 2  # beside it, the network in every step and once more
+
+
+def test_the_copies_of_a_source_are_searched_too(source, monkeypatch):
+    """Turned to either side, 2000 x 1600 pixels are there three times, but for the edges of two."""
+    monkeypatch.setattr(plan, "_rate", lambda: 1e9)
+    config = searching(rotations=1, bank_stride=8, layers=dict(pixels=1.0))
+    config.source.width = 2000
+    table = dict(plan.plan(config, [source]))
+    one = dict(plan.plan(searching(bank_stride=8, layers=dict(pixels=1.0)), [source]))
+    assert number(table["memory, about"]) - number(one["memory, about"]) > 2 * 0.7 * 2000 * 1600 * 3 * 4 / 2**20
+
+
+def test_what_cannot_run_cannot_be_planned(source):
+    config = configs.load("random:tiny")
+    config.pyramid.padding, config.octaves = "valid", 8
+    with pytest.raises(errors.TexjaxError, match="at most"):
+        plan.plan(config, [source])
+    config.octaves = 0
+    with pytest.raises(errors.TexjaxError, match="octaves is 0"):
+        plan.plan(config, [source])
+
+
+def test_runs_that_share_a_program_share_its_cost(source, monkeypatch):
+    """Seeds and steps are no part of a program: of three runs one is compiled; twice the steps are twice the time."""
+    monkeypatch.setattr(plan, "_rate", lambda: 1e6)
+    plan._program.cache_clear()
+    config = configs.load("random:tiny")
+    costs = [plan.cost(configs.overridden(config, new), [source]) for new in ({}, {"seed": 3}, {"max_iter": 12})]
+    assert plan._program.cache_info().misses == 1
+    assert costs[0] == costs[1]
+    np.testing.assert_allclose(costs[2].seconds, costs[0].seconds * 12 / config.max_iter, rtol=1e-6)
+    assert costs[2].memory == costs[0].memory
+
+
+SWEEP = """
+from texjax import config as configs
+
+def get_config(arg=None):
+    return configs.load("random:tiny")
+
+def sweep(add):
+    for octaves in (1, 2, 9):
+        add(octaves=octaves)
+"""
+
+
+def test_the_plan_of_a_sweep(source, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(plan, "_rate", lambda: 1e6)
+    (tmp_path / "own.py").write_text(SWEEP)
+    with pytest.raises(SystemExit) as ended:
+        main.main(["sweep", str(tmp_path / "own.py"), str(source), "--sweep-dir", str(tmp_path / "runs"), "--dry-run"])
+    assert ended.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = {octaves: line for line in lines for octaves in (1, 2, 9) if f"octaves={octaves} " in line}
+    seconds = {octaves: number(rows[octaves].split("MiB")[1]) for octaves in (1, 2)}
+    config = configs.load("random:tiny")
+    for octaves, found in seconds.items():
+        assert found == pytest.approx(plan.cost(configs.overridden(config, {"octaves": octaves}), [source])[0], abs=0.5)
+    assert "cannot be run" in rows[9] and "pending" in rows[1]
+    total = float(lines[-1].split("about ")[1].split()[0].replace(",", ""))
+    assert lines[-1].startswith("3 runs, 2 to be made") and total == pytest.approx(sum(seconds.values()), abs=1.5)
+    assert not (tmp_path / "runs").exists()

@@ -1,0 +1,131 @@
+"""Coarse to fine: what the scales are, and whole runs over them."""
+
+import json
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from texjax import config as configs
+from texjax import pyramid
+from texjax.runs import run
+from texjax.synthesis import build, schedule
+
+STEPS = "--config.schedule.steps=(4,)"
+ADAM = "--config.optimizer={'name': 'adam'}"  # quickest to compile
+
+
+def pixels_of(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.asarray(picture)
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    """80 x 70 px of soft stripes with noise."""
+    rng = np.random.default_rng(0)
+    stripes = 128 + 60 * np.sin(np.arange(70) / 3)[:, None, None] * np.array([1, 0.5, -0.5])
+    pixels = np.clip(stripes + rng.normal(0, 12, (70, 80, 3)), 0, 255)
+    Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "stripes.png")
+    return tmp_path / "stripes.png"
+
+
+def test_scales_by_hand():
+    words = ["--config.size=(100, 61)", "--config.octaves=3", "--config.schedule.steps=(7, 5)"]
+    config = configs.load("random", [*words, "--config.terms.gram.octave_weights=(1.0, 2.0, 3.0)"])
+    found = schedule.scales(config)
+    assert [scale.below for scale in found] == [2, 1, 0]
+    assert [tuple(scale.config.size) for scale in found] == [(25, 16), (50, 31), (100, 61)]
+    assert [scale.config.octaves for scale in found] == [1, 2, 3]
+    assert [scale.config.max_iter for scale in found] == [7, 5, config.max_iter]
+    weights = [tuple(scale.config.terms.gram.octave_weights) for scale in found]
+    assert weights == [(3.0,), (2.0, 3.0), (1.0, 2.0, 3.0)]
+    assert schedule.total(config) == 12 + config.max_iter
+    assert found[-1].config is config
+
+
+@pytest.mark.parametrize(("octaves", "steps"), [(1, [9]), (2, [5, 9]), (3, [7, 5, 9]), (4, [7, 5, 9])])
+def test_octaves_bound_the_scales(octaves: int, steps: list[int]):
+    words = [f"--config.octaves={octaves}", "--config.schedule.steps=(7, 5)", "--config.max_iter=9"]
+    config = configs.load("random", words)
+    assert [scale.config.max_iter for scale in schedule.scales(config)] == steps
+    assert schedule.total(config) == sum(steps)
+
+
+def test_every_scale_may_keep_its_octaves():
+    words = ["--config.size=(100, 61)", "--config.octaves=1", "--config.schedule.steps=(7, 5)"]
+    words += ["--config.terms.gram.octave_weights=(2.0,)", "--config.schedule.keep_octaves=True"]
+    found = schedule.scales(configs.load("random", words))
+    assert [tuple(scale.config.size) for scale in found] == [(25, 16), (50, 31), (100, 61)]
+    assert [scale.config.octaves for scale in found] == [1, 1, 1]
+    assert [tuple(scale.config.terms.gram.octave_weights) for scale in found] == [(2.0,)] * 3
+
+
+def test_inter_frame_terms_keep_to_their_octaves():
+    words = ["--config.schedule.steps=(5, 5)", "--config.octaves=3", "--config.frames=4"]
+    words += ["--config.terms.inter_frame.octaves=2", "--config.terms.inter_frame.shift=4.0"]
+    config = configs.load("animation", words)
+    weight = config.terms.inter_frame.weight
+    terms = [scale.config.terms.inter_frame for scale in schedule.scales(config)]
+    assert [(t.weight, t.octaves, t.shift) for t in terms] == [(0.0, 1, 1.0), (weight, 1, 2.0), (weight, 2, 4.0)]
+
+
+def test_a_coarse_objective_is_the_whole_ones_upper_octaves():
+    config = configs.load("random:tiny", [STEPS])
+    rng = np.random.default_rng(0)
+    source, image = (jnp.asarray(rng.random((48, 48, 3)), jnp.float32) for _ in range(2))
+    coarse = schedule.scales(config)[0]
+    made = build.parts(coarse.config)
+    args = made.extractor.weights, run.targets(made, schedule.reduced([source], coarse))
+    small = jax.jit(pyramid.reduce, static_argnums=1)(image, "circular")
+    whole = build.parts(configs.load("random:tiny", ["--config.terms.gram.octave_weights=(0.0, 1.0)"]))
+    want = jax.jit(whole.value)(image[None], whole.extractor.weights, run.targets(whole, [source]))[0]
+    np.testing.assert_allclose(jax.jit(made.value)(small[None], *args)[0], want, rtol=1e-5)
+
+
+def test_the_next_start_is_the_low_passed_result_with_fresh_detail():
+    """Against Fourier transforms: of the image up to half a cycle per coarse pixel, and of the fresh start."""
+    config = configs.load("random:tiny", [STEPS])
+    rng = np.random.default_rng(0)
+    small, fresh = rng.random((2, 1, 24, 24, 3), np.float32), rng.random((2, 1, 48, 48, 3), np.float32)
+    found = np.asarray(schedule.refined(small, config, jnp.asarray(fresh)))
+    f = np.fft.fftfreq(48)
+    gain = np.exp(-(f[:, None] ** 2 + f[None] ** 2) / 2 / config.schedule.lowpass**2)[..., None]
+    coarse, fine = (np.fft.fft2(stack.astype(np.float64), axes=(2, 3)) for stack in (small, fresh))
+    waves = np.zeros_like(fine)
+    low = np.r_[0:12, 36:48]  # the wave at 0.5 cycles per coarse pixel is left out, as neither sign is the right one
+    waves[:, :, low[:, None], low] = 4 * coarse * (np.arange(24) != 12)[:, None, None] * (np.arange(24) != 12)[:, None]
+    want = np.fft.ifft2(gain * waves + (1 - gain) * fine, axes=(2, 3)).real
+    np.testing.assert_allclose(found, want, atol=2e-4)
+
+
+def test_a_run_over_scales(picture: Path, tmp_path: Path):
+    config = configs.load("random:tiny", [STEPS, ADAM, "--config.count=2"])
+    pixels = []
+    for name in ("first", "again"):
+        (tmp_path / name).mkdir()
+        result = run.synthesize(config, [picture], lambda made, name=name: tmp_path / name)
+        assert (result.status, result.steps) == ("finished", 10)
+        pixels.append([pixels_of(path) for path in result.paths])
+    assert [p.shape for p in pixels[0]] == [(48, 48, 3)] * 2
+    np.testing.assert_array_equal(pixels[0], pixels[1])
+    lines = [json.loads(line) for line in (tmp_path / "first" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(11))
+    assert np.all(np.diff([line["seconds"] for line in lines]) > 0)
+    sides = {p.name: pixels_of(p).shape[:2] for p in (tmp_path / "first" / "progress").iterdir()}
+    assert sides["I0004_F0000.png"] == (24, 24) and sides["I0007_F0000.png"] == (48, 48)
+
+
+def test_an_interrupt_at_a_coarse_scale_leaves_a_whole_picture(picture: Path, tmp_path: Path):
+    def interrupt(iterate):
+        if iterate.step == 3:
+            raise KeyboardInterrupt
+
+    (tmp_path / "run").mkdir()
+    config = configs.load("random:tiny", [STEPS, ADAM])
+    result = run.synthesize(config, [picture], lambda made: tmp_path / "run", interrupt)
+    assert (result.status, result.steps) == ("interrupted", 3)
+    assert pixels_of(result.paths[0]).shape == (48, 48, 3)

@@ -1,0 +1,81 @@
+"""The `texjax` command.
+
+Every module beside this one is a command, or a few that belong together. It has `add_parser(commands)`, which adds its
+parser with the defaults `run`, the function of the parsed flags that carries the command out, and `overridable`, whether
+that function also takes the words that override keys of a config.
+
+Errors are one sentence on standard error: exit code 2 for what the user gave, 1 for what surrounds the program, 130
+after Ctrl-C (the result so far is written). JAX is imported only once there is something to compute.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import texjax
+from texjax import errors
+from texjax.cli import measure, report, sweep, synthesize, transfer, weights
+
+COMMANDS = (synthesize, transfer, sweep, report, measure, weights)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are `TexjaxError`s."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print."""
+        raise errors.TexjaxError(f"{message[:1].lower()}{message[1:]}; see {self.prog} --help.")
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the command and exit."""
+    try:
+        _run(list(sys.argv[1:] if argv is None else argv))
+        code = 0
+    except errors.TexjaxError as error:
+        print(f"texjax: {error}", file=sys.stderr)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+def _run(words: list[str]) -> None:
+    flags, overrides = _split(words)
+    args = _parser().parse_args(flags)
+    if args.overridable:
+        args.run(args, overrides)
+    elif overrides:
+        raise errors.TexjaxError(f"texjax {args.command} reads no config, and got {overrides[0]}; leave it out.")
+    else:
+        args.run(args)
+
+
+def _split(words: list[str]) -> tuple[list[str], list[str]]:
+    """The words for the parser, and those that override config keys ("--config.key=value" or "--config.key value")."""
+    flags, overrides, value_follows = [], [], False
+    for word in words:
+        if word.startswith("--config."):
+            overrides.append(word)
+            value_follows = "=" not in word
+        elif value_follows:
+            overrides.append(word)
+            value_follows = False
+        else:
+            flags.append(word)
+    return flags, overrides
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="texjax", description="Neural texture synthesis: new pictures with the look of given ones.")
+    parser.add_argument("--version", action="version", version=f"texjax {texjax.__version__}")
+    parser.set_defaults(overridable=False)
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser)
+    for command in COMMANDS:
+        command.add_parser(commands)
+    return parser
