@@ -22,7 +22,11 @@ export TEXJAX_TEST_DATA := $(abspath ../shared)
 endif
 endif
 
-.PHONY: help setup demo test test-slow lint format clean
+# `texjax` stands for its public modules too; the others are those that their docstrings refer to.
+DOCS := texjax texjax.inits texjax.images.copies texjax.losses.joins texjax.losses.places texjax.optimizers.ranges \
+	texjax.sweeps.grids
+
+.PHONY: help setup demo test test-slow lint format docs clean
 
 help:
 	@echo "make demo       draw an exemplar and synthesize from it, into demo/"
@@ -30,6 +34,7 @@ help:
 	@echo "make test-slow  run the slow ones (SLOW='slow and not network' chooses by marker)"
 	@echo "make lint       check format, style and types"
 	@echo "make format     format, and repair what can be repaired"
+	@echo "make docs       pages of the API, into site/"
 	@echo "make setup      only make the environment, in $(VENV)"
 	@echo "make clean      remove everything that make made"
 
@@ -56,8 +61,13 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# Warnings are errors, but for the one with which jaxopt says that it is no longer maintained.
+docs: $(READY)
+	rm -rf site
+	$(BIN)/python -W error -W "ignore:JAXopt is no longer maintained" -m pdoc -d google -o site $(DOCS)
+
 clean:
-	rm -rf $(VENV) demo dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo dist build site .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # uv is asked for its version because a mere wrapper of that name may be on the path.

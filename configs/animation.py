@@ -2,18 +2,18 @@
 
     texjax synthesize bark.jpg --config animation --config.frames=12
 
-Gram matrices of random filters, as in config `random`, and the inter-frame loss of subjective-functions: a frame and
-the next are as far apart as the source is from itself, moved by `shift` pixels. The frames are optimized together, so
-time and memory grow with their number. Beside image_0000.png and on, the run directory holds animation.webp and .gif.
-Other configs are animated by flags, with -c as the number of frames: --config snelgrove -c 8 --if-shift 5.
+The frames match Gram matrices of random filters, as in config `random`. The inter-frame loss of subjective-functions
+keeps each frame as far from the next as the source is from itself when it is moved by `shift` pixels. All frames are
+optimized together, so that time and memory grow with their number. Beside image_0000.png, image_0001.png and on, the
+run directory gets animation.webp and animation.gif. Flags animate other configs, with -c as the number of frames:
+--config snelgrove -c 8 --if-shift 5.
 
-Argument `tiny`: 3 frames of 48 px, 2 octaves and a few iterations, to see that everything works.
+Argument: `tiny` makes 3 frames of 48 px with 2 octaves in a few iterations, to see that everything works.
 """
 
 from ml_collections import ConfigDict
 
 from texjax.config import defaults, parse_arg
-from texjax.presets import gram
 
 
 def get_config(arg=None):
@@ -22,19 +22,15 @@ def get_config(arg=None):
     config.size = (256, 256)
     config.frames = 8
     config.pyramid.padding = "circular"
-    config.features = ConfigDict(dict(name="random", size=11, channels=128, seed=0, padding="circular"))
+    config.features = ConfigDict(dict(name="random", padding="circular"))
     config.terms = ConfigDict(
         dict(
-            gram=gram(dict(pixels=1.0, conv1_1=1.0), normalization="pixels"),
+            gram=dict(name="gram", layers=dict(pixels=1.0, conv1_1=1.0), normalization="pixels"),
             inter_frame=dict(
                 name="inter_frame",
-                weight=1e-5,  # beside the small Gram matrices of random filters
+                weight=1e-5,  # small, because the Gram matrices of random filters are small too
                 layers=dict(pixels=1.0),
-                octave_weights=(),
-                octaves=1,
                 shift=1.0,
-                order=2,
-                distance_type="l2",
             ),
         )
     )

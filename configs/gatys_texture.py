@@ -1,22 +1,23 @@
 """Gatys et al. 2015, texture synthesis at one size (arXiv 1505.07376).
 
-    texjax synthesize bark.jpg --config gatys_texture                   # VGG-19 with pool4
+    texjax synthesize bark.jpg --config gatys_texture                   # VGG-19, weights down to pool4
     texjax synthesize bark.jpg --config gatys_texture:network=compact   # offline
 
-The constants are those of DeepTextures: Gram matrices of conv1_1 and pool1 to pool4 of VGG-19 with average pooling and
-channels of mean activation 1, weight 1e9 each and a quarter of the squared differences over channels squared (gram
-normalization `gatys`), noise about the middle gray, 256 px, L-BFGS with 20 curvature pairs and 2000 iterations. What
-differs: values outside [0, 1] are penalized (there the source's range bounds them), and the picture's histogram is not
-matched to the source's at the end.
+The constants are those of DeepTextures: Gram matrices of conv1_1 and pool1 to pool4 of VGG-19, with average pooling and
+channels of mean activation 1; weight 1e9 for each layer, on a quarter of the squared differences divided by the squared
+number of channels (Gram normalization `gatys`); a start of noise about middle gray; 256 px; and L-BFGS with 20
+curvature pairs for 2000 iterations.
 
-Argument `shallow`: without pool4, for weights that go no deeper; `network=compact` is shallow. Argument `tiny`: the
-compact network, 72 px and a few iterations, to see that everything works.
+Two things differ. Values outside [0, 1] are penalized, while the original bounds them by the source's range. And the
+histogram of the picture is not matched to that of the source at the end.
+
+Arguments: `shallow` leaves pool4 out, for weights that do not reach it. `network` names the network; `compact` is
+always shallow. `tiny` makes 72 px with the compact network in a few iterations, to see that everything works.
 """
 
 from ml_collections import ConfigDict
 
 from texjax.config import defaults, parse_arg
-from texjax.presets import gram
 
 
 def get_config(arg=None):
@@ -25,14 +26,12 @@ def get_config(arg=None):
     config = defaults()
     config.size = (256, 256)
     config.octaves = 1
-    config.features = ConfigDict(
-        dict(name=name, weights="", pool="average", padding="same", normalize=True, precision="float32")
-    )
+    config.features = ConfigDict(dict(name=name, padding="same", normalize=True))
     layers = dict(conv1_1=1.0, pool1=1.0, pool2=1.0, pool3=1.0)
     if not arg.shallow and name != "compact":
         layers["pool4"] = 1.0
     config.pyramid.padding = "reflect"
-    config.terms = ConfigDict(dict(gram=gram(layers, weight=1e9, normalization="gatys")))
+    config.terms = ConfigDict(dict(gram=dict(name="gram", layers=layers, weight=1e9, normalization="gatys")))
     config.init = ConfigDict(dict(name="noise", mean=0.45, deviation=1 / 255))
     config.optimizer.history_size = 20
     config.max_iter = 2000

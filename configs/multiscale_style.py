@@ -3,36 +3,34 @@
     texjax transfer photo.jpg painting.jpg
     texjax transfer photo.jpg painting.jpg --config multiscale_style:network=vgg19
 
-The style is what config `texture` matches, Gram matrices of few layers over four octaves (Snelgrove 2017), so that its
-large strokes are seen by shallow layers of small octaves; beside it the content's features at conv3_4, in every octave,
-from which the picture also starts, at a quarter, a half and the whole of its size.
+The style is what config `texture` matches, Gram matrices of few layers over four octaves (Snelgrove 2017), so that
+shallow layers see large strokes in small octaves. The content's features are compared at conv3_4 in every octave. The
+picture starts from the content, and is made at a quarter of its size, at half of it and then in full.
 
-Argument `shallow` changes nothing, as no layer is deeper than conv3_4. Argument `tiny`: 72 px, 2 octaves and a few
-iterations, to see that everything works.
+Arguments: `network` names the network. `shallow` changes nothing, because no layer is deeper than conv3_4. `tiny` makes
+72 px with 2 octaves in a few iterations, to see that everything works.
 """
 
 from ml_collections import ConfigDict
 
 from texjax.config import defaults, parse_arg
-from texjax.presets import content, gram, smoothness
 
 
 def get_config(arg=None):
     arg = parse_arg(arg, tiny=False, shallow=False, network="compact")
     config = defaults()
     config.pyramid.padding = "reflect"
-    config.features = ConfigDict(
-        dict(name=arg.network, weights="", pool="average", padding="reflect", precision="float32")
-    )
+    config.features = ConfigDict(dict(name=arg.network, padding="reflect"))
     config.terms = ConfigDict(
         dict(
-            gram=gram(dict(conv1_1=10.0, conv1_2=10.0, conv2_2=3.0, conv3_2=1.0)),
-            content=content(dict(conv3_4=1.0), weight=3.0),  # by eye: 1 loses the photo, 10 the style's larger forms
-            smoothness=smoothness(0.0),
+            gram=dict(name="gram", layers=dict(conv1_1=10.0, conv1_2=10.0, conv2_2=3.0, conv3_2=1.0)),
+            # By eye: a weight of 1 loses the photo, 10 loses the style's larger forms.
+            content=dict(name="content", layers=dict(conv3_4=1.0), weight=3.0, group="content"),
+            smoothness=dict(name="smoothness", layers=dict(pixels=1.0), weight=0.0),
         )
     )
     config.source.fit = 1.0
-    config.init = ConfigDict(dict(name="crop", of="content"))
+    config.init = ConfigDict(dict(name="crop", group="content"))
     config.schedule.steps = (60, 60)
     config.max_iter = 120
     if arg.tiny:

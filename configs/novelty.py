@@ -1,13 +1,14 @@
-"""Pictures as unlike each other as can be: Snelgrove's novelty, with no texture to imitate.
+"""Pictures that are as unlike each other as possible: Snelgrove's novelty, which imitates no texture.
 
     texjax synthesize bark.jpg --config novelty --config.frames=5
 
-The Gram matrices of the frames become orthogonal, each of squared length `mul`, as in subjective-functions' novelty.py
-(there of VGG-19, here of random filters, which need no download). A source gives the mean color to start from, and no
-more. The frames are no animation in time; what differs between them is seen best in image_0000.png and on. With
---internal an octave is unlike the others too, also those of its own frame; --octave-step 2 looks at every second one.
+The Gram matrices of the frames become orthogonal, each with the squared length `mul`, as in novelty.py of
+subjective-functions. The original compares features of VGG-19; this config compares those of random filters, which need
+no download. The source only gives the mean color to start from. The frames do not follow each other in time, so that
+their differences are seen best in image_0000.png, image_0001.png and on. With --internal an octave also becomes unlike
+the other octaves, even those of its own frame, and --octave-step 2 compares every second octave.
 
-Argument `tiny`: 3 frames of 48 px, 2 octaves and a few iterations, to see that everything works.
+Argument: `tiny` makes 3 frames of 48 px with 2 octaves in a few iterations, to see that everything works.
 """
 
 from ml_collections import ConfigDict
@@ -21,12 +22,10 @@ def get_config(arg=None):
     config.size = (256, 256)
     config.frames = 4
     config.pyramid.padding = "circular"
-    config.features = ConfigDict(dict(name="random", size=11, channels=128, seed=0, padding="circular"))
+    config.features = ConfigDict(dict(name="random", padding="circular"))
     config.terms = ConfigDict(
         dict(
-            novelty=dict(
-                name="novelty", weight=1.0, layers=dict(conv1_1=1.0), octave_weights=(), mul=1e-4, internal=False
-            ),
+            novelty=dict(name="novelty", layers=dict(conv1_1=1.0), mul=1e-4),
         )
     )
     config.init = ConfigDict(dict(name="mean_color", deviation=10 / 255))

@@ -1,25 +1,27 @@
-"""Textures from one layer of random filters over a pyramid: nothing to download (Ustyuzhaninov et al. 2017).
+"""Textures from one layer of random filters over a pyramid, with nothing to download (Ustyuzhaninov et al. 2017).
 
-    texjax synthesize bark.jpg
+    texjax synthesize bark.jpg --config random
 
-Gram matrices of 128 random 11 x 11 filters (and of the pixels, for the colors) at each octave. Pictures tile, since the
-padding is circular. They are good for fine and irregular textures and blur what has large structure.
+The loss compares Gram matrices of 128 random 11 x 11 filters at each octave, and of the pixels, which give the colors
+(arXiv 1606.00021). The pictures tile, because the padding is circular. The method is good for fine and irregular
+textures, and blurs large structure.
 
-Argument `tiny`: 48 px, 2 octaves and a few iterations, to see that everything works.
+Argument: `tiny` makes 48 px with 2 octaves in a few iterations, to see that everything works.
 """
 
 from ml_collections import ConfigDict
 
 from texjax.config import defaults, parse_arg
-from texjax.presets import gram
 
 
 def get_config(arg=None):
     arg = parse_arg(arg, tiny=False)
     config = defaults()
     config.pyramid.padding = "circular"
-    config.features = ConfigDict(dict(name="random", size=11, channels=128, seed=0, padding="circular"))
-    config.terms = ConfigDict(dict(gram=gram(dict(pixels=1.0, conv1_1=1.0), normalization="pixels")))
+    config.features = ConfigDict(dict(name="random", padding="circular"))
+    config.terms = ConfigDict(
+        dict(gram=dict(name="gram", layers=dict(pixels=1.0, conv1_1=1.0), normalization="pixels"))
+    )
     config.init = ConfigDict(dict(name="mean_color", deviation=2 / 255))
     config.max_iter = 200
     if arg.tiny:

@@ -4,13 +4,13 @@
         [--iterations 100] [--seeds 1] [--compact FILE]
 
 Every network runs its shipped config for `iterations` steps at full size, with circular padding and the start of config
-`texture`; "equal time" is its picture after the seconds that the compact network took. Sources wider than twice `size`
-are reduced to that; without pictures the procedural exemplars are used. Prints a Markdown table of `texjax.measures`,
-the Gram error being VGG-19's at layers that were optimized (pool1, conv3_2) and that were not; OUT_DIR gets the
-pictures and a contact sheet.
+`texture`. The "equal time" rows are of the pictures after the seconds that the compact network took. Sources wider than
+twice `size` are reduced to that; without pictures, the sources are the procedural exemplars. The script prints a
+Markdown table of `texjax.measures`, with the Gram error of VGG-19 at layers that were optimized (pool1, conv3_2) and at
+layers that were not. OUT_DIR gets the pictures and a contact sheet.
 """
 
-import ablation
+from experiments import ablation
 
 START = "--config.init={'name': 'random_phase'}"
 CIRCULAR = ("--config.features.padding=circular", "--config.pyramid.padding=circular")

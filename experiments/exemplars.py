@@ -3,129 +3,22 @@
     python experiments/exemplars.py OUT_DIR [--size 256] [--seed 0]
 
 Every material is a pure function (size, seed) -> image, float32 [size, size, 3], sRGB in [0, 1], that tiles in both
-directions and is the same for the same arguments. They are drawn at twice the size and halved, as a lens would blur
-what is finer than a pixel. Lengths are fractions of the side, heights in units where a slope of 1 is 45 degrees.
+directions and is the same for the same arguments. Materials are drawn at twice the size and halved, as a lens would
+blur what is finer than a pixel.
 """
 
 import argparse
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy import spatial
 
+from experiments.drawing import blur, blur_down, colors, grid, light, mix, noise, ramp, rng_of, scatter, smooth, worley
 from texjax import images
-
-Rng = np.random.Generator
-Field = np.ndarray  # [n, n], periodic
-
-
-def rng_of(name: str, seed: int) -> Rng:
-    """A generator of random numbers for one material, so that equal seeds do not give equal noise everywhere."""
-    return np.random.default_rng([seed, zlib.crc32(name.encode())])
-
-
-def noise(rng: Rng, n: int, fall: float = 1.5, low: float = 0, high: float = 1e9, stretch: float = 1) -> Field:
-    """Gaussian noise of mean 0 and deviation 1 whose amplitude falls as frequency ** -fall between two limits.
-
-    low, high: cycles per side. stretch: how many times longer than wide its forms are; below 1, they lie.
-    """
-    f = np.fft.fftfreq(n, 1 / n)
-    r = np.hypot(f[:, None] * np.sqrt(stretch), f[None] / np.sqrt(stretch))
-    r[0, 0] = np.inf
-    band = r**-fall * np.exp(-((r / high) ** 2)) * (1 - np.exp(-((r / max(low, 1e-3)) ** 4)))
-    out = np.fft.ifft2(np.fft.fft2(rng.standard_normal((n, n))) * band).real
-    return out / out.std()
-
-
-def blur(field: Field, sigma: float) -> Field:
-    """Gaussian blur; sigma in sides."""
-    f = np.fft.fftfreq(len(field), 1 / len(field))
-    gain = np.exp(-2 * (np.pi * sigma) ** 2 * (f[:, None] ** 2 + f[None] ** 2))
-    return np.real(np.fft.ifft2(np.fft.fft2(field) * gain))
-
-
-def grid(n: int) -> tuple[Field, Field]:
-    """Coordinates y and x of the pixel centers, in sides."""
-    c = (np.arange(n) + 0.5) / n
-    return np.repeat(c[:, None], n, 1), np.repeat(c[None], n, 0)
-
-
-def scatter(rng: Rng, count: int, tries: int = 12) -> np.ndarray:
-    """Points [count, 2] in the unit square, each of a few tries the farthest from those before: even, not regular."""
-    points = rng.random((1, 2))
-    for _ in range(count - 1):
-        new = rng.random((tries, 2))
-        gap = np.abs(new[:, None] - points[None])
-        gap = np.minimum(gap, 1 - gap)
-        points = np.vstack([points, new[(gap**2).sum(-1).min(1).argmax()]])
-    return points
-
-
-def worley(
-    y: Field, x: Field, points: np.ndarray, weight: Field | float = 0, stretch: float = 1, soft: float = 1e-4
-) -> tuple[Field, Field, Field]:
-    """Distance to the nearest of the points, to the border of its cell, and its number.
-
-    weight: how far a point pushes its borders out, in sides. stretch: how many times longer than wide cells are.
-    soft: radius of the cells' corners, in sides.
-    """
-    tall = np.array([1 / stretch, 1])
-    tree = spatial.KDTree(points * tall, boxsize=tall)
-    near, who = tree.query(np.stack([y % 1, x % 1], -1) * tall, k=6)
-    near = near - np.broadcast_to(weight, len(points))[who]
-    order = np.argsort(near, -1)
-    near, who = np.take_along_axis(near, order, -1), np.take_along_axis(who, order, -1)
-    # All neighbors push: where two are equally near, at a corner, the border lies further in.
-    behind = near[..., 1] - soft * np.log(np.exp((near[..., 1:2] - near[..., 1:]) / soft).sum(-1))
-    return near[..., 0], (behind - near[..., 0]) / 2, who[..., 0]
-
-
-def smooth(low: float, high: float, value: Field) -> Field:
-    """A soft step: 0 below `low`, 1 above `high`."""
-    t = np.clip((value - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
-
-
-def colors(table: Sequence[str]) -> np.ndarray:
-    """Hexadecimal sRGB -> linear light [len, 3]; everything below mixes in linear light."""
-    return (np.array([[int(h[i : i + 2], 16) for i in (0, 2, 4)] for h in table]) / 255) ** 2.2
-
-
-def ramp(value: Field, table: Sequence[str]) -> np.ndarray:
-    """[...] in [0, 1] -> colors [..., 3] along a table."""
-    stops = np.linspace(0, 1, len(table))
-    return np.stack([np.interp(value, stops, channel) for channel in colors(table).T], -1)
-
-
-def mix(below: np.ndarray, above: np.ndarray, cover: Field) -> np.ndarray:
-    return below + (above - below) * cover[..., None]
-
-
-def light(albedo: np.ndarray, height: Field, gloss: float = 0.0, hollow: float = 0.02) -> np.ndarray:
-    """Sun from the upper left, sky from above, less sky in hollows; to sRGB, halved in size.
-
-    height: in sides. hollow: how wide around a point its neighbors shade it, in sides.
-    """
-    n = len(height)
-    dy = (np.roll(height, -1, 0) - np.roll(height, 1, 0)) * n / 2
-    dx = (np.roll(height, -1, 1) - np.roll(height, 1, 1)) * n / 2
-    length = np.sqrt(dy * dy + dx * dx + 1)
-    sun = np.array([0.45, 0.40, 0.80]) / np.linalg.norm([0.45, 0.40, 0.80])
-    direct = np.clip((dy * sun[0] + dx * sun[1] + sun[2]) / length, 0, None) / sun[2]
-    sky = np.exp(np.clip((height - blur(height, hollow)) / hollow, -1.2, 0.2) * 2) * (0.5 + 0.5 / length)
-    half = np.array([sun[0], sun[1], sun[2] + 1])
-    shine = np.clip((dy * half[0] + dx * half[1] + half[2]) / length / np.linalg.norm(half), 0, 1) ** 40
-    lit = albedo * (direct[..., None] * [0.73, 0.71, 0.67] + sky[..., None] * [0.30, 0.31, 0.34])
-    lit = np.clip(lit + (gloss * shine * sky)[..., None], 0, None)
-    lit = lit.reshape(n // 2, 2, n // 2, 2, 3).mean((1, 3))
-    lit = np.where(lit > 0.7, 1 - 0.3 * np.exp(-(lit - 0.7) / 0.3), lit)  # film's shoulder in place of clipped whites
-    return np.clip(lit, 0, 1).astype(np.float32) ** np.float32(1 / 2.2)
 
 
 def pebbles(size: int = 256, seed: int = 0) -> np.ndarray:
-    """River pebbles of many rocks in dark wet gravel."""
+    """Draw river pebbles of many rocks in dark wet gravel."""
     rng, n = rng_of("pebbles", seed), 2 * size
     y, x = grid(n)
     points, bits = scatter(rng, 95, 4), scatter(rng, 1500, 2)
@@ -153,7 +46,7 @@ def pebbles(size: int = 256, seed: int = 0) -> np.ndarray:
 
 
 def weave(size: int = 256, seed: int = 0) -> np.ndarray:
-    """A coarse tweed: two-over-two twill of spun wool, each thread its own shade."""
+    """Draw a coarse tweed: two-over-two twill of spun wool, in which each thread has its own shade."""
     rng, n = rng_of("weave", seed), 2 * size
     y, x = grid(n)
     threads = 32
@@ -183,7 +76,7 @@ def weave(size: int = 256, seed: int = 0) -> np.ndarray:
 
 
 def bark(size: int = 256, seed: int = 0) -> np.ndarray:
-    """Old oak: long plates between deep furrows, fibers along them, a little green on the plates."""
+    """Draw the bark of an old oak: long plates between deep furrows, fibers along them, and a little green on top."""
     rng, n = rng_of("bark", seed), 2 * size
     y, x = grid(n)
     fiber, flaw = noise(rng, n, 0.7, low=12, stretch=9), noise(rng, n, 1.1, low=5, stretch=0.35)
@@ -208,7 +101,7 @@ def bark(size: int = 256, seed: int = 0) -> np.ndarray:
 
 
 def bricks(size: int = 256, seed: int = 0) -> np.ndarray:
-    """A weathered wall in running bond: bricks fired unevenly, chipped, in sandy mortar."""
+    """Draw a weathered wall in running bond: bricks fired unevenly, chipped, in sandy mortar."""
     rng, n = rng_of("bricks", seed), 2 * size
     y, x = grid(n)
     rows, columns = 10, 4
@@ -238,7 +131,7 @@ def bricks(size: int = 256, seed: int = 0) -> np.ndarray:
 
 
 def lichen(size: int = 256, seed: int = 0) -> np.ndarray:
-    """Granite with crusts of lichen: colonies with pale growing rims, cracked into small islands within."""
+    """Draw granite with crusts of lichen: colonies with pale growing rims, cracked into small islands within."""
     rng, n = rng_of("lichen", seed), 2 * size
     y, x = grid(n)
     rough, grain = noise(rng, n, 1.3, low=3), noise(rng, n, 0.2, low=40)
@@ -271,7 +164,7 @@ def lichen(size: int = 256, seed: int = 0) -> np.ndarray:
 
 
 def paint(size: int = 256, seed: int = 0) -> np.ndarray:
-    """Peeling paint on rusting iron: flakes with curled edges, rust blooming and running from under them."""
+    """Draw peeling paint on rusting iron: flakes with curled edges, and rust that runs from under them."""
     rng, n = rng_of("paint", seed), 2 * size
     y, x = grid(n)
     rough, grain = noise(rng, n, 1.2, low=4), noise(rng, n, 0.3, low=30)
@@ -297,26 +190,19 @@ def paint(size: int = 256, seed: int = 0) -> np.ndarray:
     return light(mix(rust, coat, cover), height, gloss=0.05, hollow=0.01)
 
 
-def blur_down(field: Field, length: float) -> Field:
-    """Smears a field downward, fading over `length` sides."""
-    n = len(field)
-    kernel = np.exp(-np.arange(n) / (length * n))
-    return np.real(np.fft.ifft(np.fft.fft(field, axis=0) * np.fft.fft(kernel / kernel.sum())[:, None], axis=0))
-
-
-MATERIALS = {f.__name__: f for f in (pebbles, weave, bark, bricks, lichen, paint)}
+MATERIALS = {draw.__name__: draw for draw in (pebbles, weave, bark, bricks, lichen, paint)}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Writes every material to OUT_DIR/name.png."""
+    """Write every material to OUT_DIR/name.png."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("out_dir", type=Path)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args(arguments)
-    given.out_dir.mkdir(parents=True, exist_ok=True)
+    args = parser.parse_args(arguments)
+    args.out_dir.mkdir(parents=True, exist_ok=True)
     for name, material in MATERIALS.items():
-        images.save(given.out_dir / f"{name}.png", material(given.size, given.seed))
+        images.save(args.out_dir / f"{name}.png", material(args.size, args.seed))
 
 
 if __name__ == "__main__":

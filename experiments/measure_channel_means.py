@@ -1,9 +1,9 @@
-"""Mean activation of every channel of a VGG over photographs: what `features.normalize` divides by.
+"""Mean activation of every channel of a VGG over photographs: the numbers that `features.normalize` divides by.
 
-python experiments/measure_channel_means.py PHOTOGRAPHS WEIGHTS weights/vgg19_channel_means.safetensors
+    python experiments/measure_channel_means.py PHOTOGRAPHS WEIGHTS weights/vgg19_channel_means.safetensors
 
-Average pooling, zero padding, mean over images and positions. The shipped file is from 1000 photographs of 288 x 288,
-one of each ImageNet class; about four minutes on two CPU cores.
+The network has average pooling and zero padding, and the means are over images and positions. The shipped file is from
+1000 photographs of 288 x 288, one of each ImageNet class, which took about four minutes on two CPU cores.
 """
 
 import argparse

@@ -3,14 +3,14 @@
     python experiments/starts.py VGG19_WEIGHTS OUT_DIR [PICTURE...] [--size 256] [--octaves 3] [--iterations 100]
         [--seeds 1] [--network vgg19]
 
-"quiet" is the mean color with noise of deviation 2 of 255, "phase" the sources' spectrum with random phases (and "half"
-that at half contrast); "reference" are the layers pool1 and conv3_2 with equal weights, "shallow" those of config
-`texture`. Coarse to fine (two sizes before the whole) has `iterations` / 2 steps at each smaller size and at the whole.
-Measure "axial" is the weave along rows and columns: 0 for a part of the source. OUT_DIR gets the pictures and a contact
-sheet.
+The start "quiet" is the mean color with noise of deviation 2 of 255, "phase" has the sources' spectrum with random
+phases, and "half" is that at half contrast. The layers "reference" are pool1 and conv3_2 with equal weights, and
+"shallow" are those of config `texture`. Coarse to fine, with two sizes before the full one, takes `iterations` / 2
+steps at each of the three sizes. Measure "axial" is the weave along rows and columns, 0 for a part of the source.
+OUT_DIR gets the pictures and a contact sheet.
 """
 
-import ablation
+from experiments import ablation
 
 STARTS = {
     "quiet": "{'name': 'mean_color', 'deviation': 0.0078}",

@@ -17,7 +17,7 @@ def test_writes_and_replaces(tmp_path):
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
-def test_has_the_rights_of_any_new_file(tmp_path, umask: int, mode: int):
+def test_has_the_permissions_of_any_new_file(tmp_path, umask: int, mode: int):
     before = os.umask(umask)
     try:
         atomic.write(tmp_path / "a", b"x")
@@ -29,7 +29,7 @@ def test_has_the_rights_of_any_new_file(tmp_path, umask: int, mode: int):
 
 @pytest.mark.parametrize("failing", ["replace", "chmod"])
 @pytest.mark.parametrize("existing", [True, False])
-def test_a_failure_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch, failing: str, existing: bool):
+def test_a_failure_leaves_the_old_file_and_no_temporary_file(tmp_path, monkeypatch, failing: str, existing: bool):
     path = tmp_path / "a.bin"
     if existing:
         path.write_bytes(b"old")
@@ -43,7 +43,7 @@ def test_a_failure_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch, fail
     assert [file.read_bytes() for file in tmp_path.iterdir()] == ([b"old"] if existing else [])
 
 
-def test_an_interrupt_leaves_no_litter_either(tmp_path, monkeypatch):
+def test_an_interrupt_leaves_no_temporary_file(tmp_path, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
@@ -53,7 +53,7 @@ def test_an_interrupt_leaves_no_litter_either(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_folder_is_the_surroundings_fault(tmp_path):
+def test_a_missing_folder_is_the_environments_fault(tmp_path):
     with pytest.raises(errors.EnvironmentFault, match="No such file or directory"):
         atomic.write(tmp_path / "missing" / "a.bin", b"x")
     assert list(tmp_path.iterdir()) == []

@@ -1,16 +1,13 @@
 """Configs: names and paths, overrides and what is said of wrong ones, and building from them."""
 
-import inspect
-from types import ModuleType
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ml_collections import ConfigDict
 
 from texjax import config as configs
-from texjax import errors, losses, presets
+from texjax import errors
 
 OWN = """
 from ml_collections import ConfigDict
@@ -96,7 +93,13 @@ def test_changes_by_key(own: str):
     changed = configs.overridden(config, changes | {"optimizer": {"name": "adam", "range": "clip"}})
     assert (changed.octaves, changed.terms.gram.weight, changed.size) == (2, 3.0, (8, 8))
     assert changed.terms.gram.layers.to_dict() == {"pool1": 1.0}  # and no layer that was there
-    assert changed.optimizer.to_dict() == {"name": "adam", "range": "clip"}
+    assert changed.optimizer.to_dict() == {
+        "name": "adam",
+        "learning_rate": 0.02,
+        "b1": 0.9,
+        "b2": 0.999,
+        "range": "clip",
+    }
     assert changed.terms.gram.name == "gram" and changed.max_iter == config.max_iter
     assert changed.is_locked
     with pytest.raises(AttributeError):
@@ -114,12 +117,54 @@ def test_changes_by_key(own: str):
         ({"octaves": 2.5}, "octaves is of type int, and got 2.5"),
         ({"kind": 3}, "kind is of type str, and got 3"),
         ({"optimizer": 3}, "optimizer is of type mapping, and got 3"),
+        ({"optimizer": {"range": "clip"}}, r"optimizer has no name; give it, such as \"\{'name': 'adam'\}\""),
+        ({"optimizer": {"name": "adam", "history_size": 3}}, "optimizers.adam has no setting 'history_size'"),
+        ({"optimizer.name": "adm"}, "unknown name in optimizers 'adm'; did you mean 'adam'"),
+        ({"init": {"name": "noise", "mean": 0.5}}, "inits.noise has no setting deviation; give it beside the name"),
         ({"terms.gram.layers.conv3_2": 1.0}, "terms.gram.layers holds no layer conv3_2; give the mapping as a whole"),
     ],
 )
 def test_wrong_changes_say_what_is_right(own: str, changes: dict[str, Any], message: str):
     with pytest.raises(errors.TexjaxError, match=message):
         configs.overridden(configs.load(own), changes)
+
+
+def test_every_keyword_is_a_key(own: str):
+    """Also one that the file leaves out, with the type of its default."""
+    config = configs.load(own, ["--config.optimizer.max_linesearch=7", "--config.terms.gram.mul=2"])
+    assert (config.optimizer.max_linesearch, config.terms.gram.mul) == (7, 2.0)
+    with pytest.raises(errors.TexjaxError, match=r"max_linesearch.*value of that kind"):
+        configs.load(own, ["--config.optimizer.max_linesearch=some"])
+
+
+def test_another_name_brings_its_own_defaults(own: str):
+    """What the config has set on purpose stays; what it left to the defaults is those of the new function."""
+    config = configs.load(own, ["--config.optimizer={'name': 'lbfgs', 'range': 'sigmoid', 'history_size': 10}"])
+    changed = configs.overridden(config, {"optimizer.name": "adam"})
+    assert changed.optimizer.to_dict() == {
+        "name": "adam",
+        "learning_rate": 0.02,
+        "b1": 0.9,
+        "b2": 0.999,
+        "range": "sigmoid",
+    }
+    words = ["--config.optimizer.b1=0.5", "--config.optimizer.name=adam"]  # in any order
+    assert configs.load(own, words).optimizer.to_dict() == {
+        "name": "adam",
+        "learning_rate": 0.02,
+        "b1": 0.5,
+        "b2": 0.999,
+        "range": "clip",
+    }
+    with pytest.raises(errors.TexjaxError, match=r"optimizers\.adam has no setting 'history_size'"):
+        configs.overridden(configs.load(own, ["--config.optimizer.history_size=7"]), {"optimizer.name": "adam"})
+
+
+def test_the_file_runs_once(tmp_path):
+    path, marks = tmp_path / "counted.py", tmp_path / "marks"
+    path.write_text(OWN + f"\nwith open({str(marks)!r}, 'a') as file:\n    file.write('x')\n")
+    configs.load(f"{path}:tiny", ["--config.octaves=3", "--config.optimizer.name=adam"])
+    assert marks.read_text() == "x"
 
 
 def test_sweep_of_a_config(tmp_path):
@@ -205,36 +250,3 @@ def test_frozen_configs_are_hashed_by_value(own: str):
     assert "seed" not in first
     one.octaves = 5
     assert first.octaves == 3
-
-
-def test_a_gram_term_has_every_key_of_its_loss():
-    """The values are those of the function's own signature, but for what is changed."""
-    term = presets.gram({"pixels": 2.0}, normalization="gatys", weight=0.5)
-    own = {p.name: p.default for p in inspect.signature(losses.gram).parameters.values()}
-    common = {"name": "gram", "weight": 0.5, "layers": {"pixels": 2.0}, "octave_weights": ()}
-    assert term.to_dict() == common | own | {"normalization": "gatys"}
-
-
-def module(**functions: Any) -> ModuleType:
-    made = ModuleType("texjax.things")
-    made.__dict__.update(functions, __all__=list(functions))
-    return made
-
-
-def thing(x: int, *, factor: int = 2, shift: int) -> int:
-    return factor * x + shift
-
-
-def test_build():
-    things = module(thing=thing)
-    assert configs.build(things, ConfigDict(dict(name="thing", shift=1)), 10) == 21
-    assert configs.build(things, ConfigDict(dict(name="thing", shift=1, factor=3)), 10) == 31
-    for spec, message in (
-        (dict(name="thin", shift=1), "unknown name in things 'thin'; did you mean 'thing'"),
-        (dict(name="thing", shfit=1), r"things.thing has no setting 'shfit' \(it has factor, shift\)"),
-        (dict(name="thing", x=1, shift=1), "things.thing has no setting 'x'"),
-        (dict(name="thing"), "things.thing has no setting shift"),
-        (dict(name="__all__"), "unknown name"),
-    ):
-        with pytest.raises(errors.TexjaxError, match=message):
-            configs.build(things, ConfigDict(spec), 10)

@@ -1,20 +1,29 @@
-"""The shipped configs: each loads, and its `:tiny` runs from a picture to a picture."""
+"""The shipped configs: each loads complete, and its `:tiny` runs from a picture to a picture."""
 
+import ast
+import inspect
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from texjax import checks
+from texjax import checks, features, inits, losses, optimizers
 from texjax import config as configs
 from texjax.runs import run
 from texjax.synthesis import schedule
 
-# What the configs that need a file of weights take it from, in the folder of test data.
+ROOT = Path(__file__).parent.parent
+# Files, in the folder of test data, for configs that need weights which texjax does not ship.
 WEIGHTS = {"snelgrove": "weights/vgg19_notop_block1-3.h5"}
-SLOW = {"analogies", "cnnmrf", "cnnmrf_transfer", "snelgrove"}  # over ten seconds
+SLOW = {"analogies", "cnnmrf", "cnnmrf_transfer", "snelgrove"}  # configs that take over ten seconds
+ABLATIONS = configs.names("ablations/*.py")
+# Keys of every term beside the settings of its loss.
+TERM_KEYS = {"name", "weight", "layers", "octave_weights", "group", "rotations", "scales"}
 
 
 @pytest.fixture
@@ -37,9 +46,7 @@ def test_loads(name: str, arg: str):
     config = configs.load(name + arg)
     checks.values(config)
     assert config.is_locked
-    for key in configs.defaults():
-        assert key in config, key
-    for key in ("features", "terms", "init"):
+    for key in (*configs.defaults(), "features", "terms", "init"):
         assert key in config, key
     full = configs.load(name)
     assert config.octaves <= full.octaves
@@ -48,11 +55,20 @@ def test_loads(name: str, arg: str):
         assert max(config.size) <= 80 < min(full.size)
 
 
-@pytest.mark.parametrize("name", configs.names())
-def test_gram_terms_have_the_keys_of_joins(name: str):
-    for term in configs.load(name).terms.values():
-        if term.name == "gram":
-            assert {"join", "join_weights", "join_position", "join_regularization"} <= set(term)
+def keywords(package: ModuleType, name: str) -> set[str]:
+    """The names of a function's keywords without the seed, as all seeds are that of the config."""
+    parameters = inspect.signature(getattr(package, name)).parameters.values()
+    return {p.name for p in parameters if p.kind is p.KEYWORD_ONLY or p.default is not p.empty} - {"seed"}
+
+
+@pytest.mark.parametrize("name", [*configs.names(), *ABLATIONS])
+def test_every_keyword_is_a_key(name: str):
+    config = configs.load(name)
+    for group, package, further in (("features", features, {"name"}), ("optimizer", optimizers, {"name"})):
+        assert set(config[group]) == keywords(package, config[group].name) | further, group
+    assert set(config.init) == keywords(inits, config.init.name) | {"name", "group"}
+    for term, spec in config.terms.items():
+        assert set(spec) == keywords(losses, spec.name) | TERM_KEYS, term
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in configs.names()])
@@ -61,25 +77,83 @@ def test_tiny_runs(name: str, picture: Path, tmp_path: Path, request):
     if name in WEIGHTS:
         words = [f"--config.features.weights={request.getfixturevalue('test_data') / WEIGHTS[name]}"]
     config = configs.load(f"{name}:tiny", words)
-    where = tmp_path / "run"
-    where.mkdir()
-    looked_at = {term.get("of", "sources") for term in config.terms.values() if term.weight}
+    directory = tmp_path / "run"
+    directory.mkdir()
     content = tmp_path / "content.png"
     Image.open(picture).transpose(Image.Transpose.ROTATE_90).save(content)
-    others = {"content": [content], "analogy": [content, picture, content]}
-    others = {of: paths for of, paths in others.items() if of in looked_at}
-    result = run.synthesize(config, [picture], lambda made: where, others=others)
+    groups = {"content": [content], "analogy": [content, picture, content]}
+    used = {term.group for term in config.terms.values() if term.weight}
+    pictures = {"sources": [picture]} | {group: paths for group, paths in groups.items() if group in used}
+    result = run.synthesize(config, pictures, lambda parts: directory)
     assert (result.status, result.steps) == ("finished", schedule.total(config))
     for path in result.paths:
         if path.suffix in (".webp", ".gif"):
             with Image.open(path) as movie:
                 assert len(list(ImageSequence.Iterator(movie))) == config.frames > 1
-    pictures = [path for path in result.paths if path.stem != "animation"]
-    assert len(pictures) == config.frames
-    pixels = np.stack([np.asarray(Image.open(path)) for path in pictures])
+    frames = [path for path in result.paths if path.stem != "animation"]
+    assert len(frames) == config.frames
+    pixels = np.stack([np.asarray(Image.open(path)) for path in frames])
     assert pixels.shape == (config.frames, config.size[1], config.size[0], 3)
-    losses = [json.loads(line)["loss"] for line in (where / "metrics.jsonl").read_text().splitlines()]
-    assert len(losses) == schedule.total(config) + 1
-    assert losses[-1] == pytest.approx(result.loss, rel=1e-5)
-    assert losses[-1] < losses[-config.max_iter]  # of the last scale
+    values = [json.loads(line)["loss"] for line in (directory / "metrics.jsonl").read_text().splitlines()]
+    assert len(values) == schedule.total(config) + 1
+    assert values[-1] == pytest.approx(result.loss, rel=1e-5)
+    assert values[-1] < values[-config.max_iter]  # at full size
     assert (pixels.std((1, 2, 3)) > 1).all()
+
+
+def constants(tree: ast.AST) -> Iterator[ast.Constant]:
+    """All constants but docstrings."""
+    bodies = [node.body for node in ast.walk(tree) if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)]
+    docstrings = [body[0].value for body in bodies if body and isinstance(body[0], ast.Expr)]
+    return (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node not in docstrings)
+
+
+def function_names(tree: ast.AST) -> Iterator[Any]:
+    """Constants that stand for the name of a function: `x.name == "y"`, `name="y"` and `{"name": "y"}`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            if any(ast.unparse(side).endswith((".name", "['name']")) for side in sides):
+                yield from (part.value for side in sides for part in ast.walk(side) if isinstance(part, ast.Constant))
+        elif isinstance(node, ast.keyword) and node.arg == "name" and isinstance(node.value, ast.Constant):
+            yield node.value.value
+        elif isinstance(node, ast.Dict):
+            pairs = zip(node.keys, node.values, strict=True)
+            is_name = [(isinstance(key, ast.Constant) and key.value == "name", value) for key, value in pairs]
+            yield from (value.value for named, value in is_name if named and isinstance(value, ast.Constant))
+
+
+def loss_names(source: str) -> list[str]:
+    """The names of losses that stand in a module.
+
+    A name that is also that of a group of pictures, or the key "mean" of weights, counts only where it is the name of a
+    function.
+    """
+    tree, homonyms = ast.parse(source), {*configs.GROUPS, "mean"}
+    names = [node.value for node in constants(tree) if node.value in set(losses.NAMES) - homonyms]
+    return names + [name for name in function_names(tree) if name in homonyms & set(losses.NAMES)]
+
+
+def test_nothing_outside_of_losses_knows_a_loss_by_name():
+    """So adding a loss needs no edit elsewhere."""
+    modules = [path for path in (ROOT / "texjax").rglob("*.py") if "losses" not in path.relative_to(ROOT).parts]
+    assert len(modules) > 50
+    named = {str(path.relative_to(ROOT)): loss_names(path.read_text()) for path in modules}
+    assert {path: names for path, names in named.items() if names} == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ('"""gram"""\ndef f():\n    "mrf"\n    return "gram"\n', ["gram"]),
+        ("if term.name == 'mrf': pass", ["mrf"]),
+        ("FLAGS = {'tv_weight': ('smoothness',)}", ["smoothness"]),
+        ("if term.name in ('content', 'other') or term['name'] != 'mean': pass", ["content", "mean"]),
+        ("if group == 'content': mean = weights['mean']", []),
+        ("dict(name='analogy', group='analogy')", ["analogy"]),
+        ("{'name': 'content', 'group': 'content'}", ["content"]),
+        ("'a gram of anything'", []),
+    ],
+)
+def test_names_of_losses_are_found(source: str, names: list[str]):
+    assert loss_names(source) == names

@@ -1,6 +1,8 @@
 """The contracts of losses, extractors and optimizers; a new one is a new row of its table."""
 
 import functools
+import itertools
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,22 +10,38 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from texjax import features, losses, optimizers, types
 from texjax.features.weights import files
 
 LOSSES = {
     "analogy": losses.analogy,
-    "analogy full": lambda: losses.analogy(patch=3, full=True),
+    "analogy full": lambda: losses.analogy(patch=2, full=True),
     "content": losses.content,
     "gram": losses.gram,
-    "inter_frame": lambda: losses.inter_frame(order=1),  # of stacks of two frames
+    "inter_frame": lambda: losses.inter_frame(order=1),  # the stacks have two frames
+    "inter_frame lap1": lambda: losses.inter_frame(order=1, distance_type="lap1"),
     "mean": losses.mean,
-    "mrf": lambda: losses.mrf(stride=1, bank_stride=1),  # tiles are cut anywhere
-    "mrf overlap": lambda: losses.mrf(stride=1, bank_stride=1, normalization="overlap"),
+    "mrf": losses.mrf,
+    "mrf overlap": lambda: losses.mrf(patch=2, stride=1, bank_stride=1, normalization="overlap"),
+    "mrf rematch": lambda: losses.mrf(patch=2, rematch=2),
+    "mrf patchmatch": lambda: losses.mrf(patch=2, search="patchmatch"),
     "novelty": losses.novelty,
+    "novelty internal": lambda: losses.novelty(internal=True),
     "smoothness": losses.smoothness,
 }
+# These compare the images of a stack with each other; all others add over the stack.
+JOINT = {"inter_frame", "inter_frame lap1", "novelty", "novelty internal"}
+# The value of these does not follow from sums over tiles.
+NOT_ADDITIVE = {"inter_frame lap1", "mrf rematch", "mrf patchmatch"}
+# Whether another key gives another choice, for the losses that choose.
+RANDOM = {"mrf rematch": False, "mrf patchmatch": True}
+# Pixels on each side that these need.
+LEAST = {"analogy full": 2, "mrf": 3, "smoothness": 2}
+# The shares of these depend on one pixel each.
+POINTWISE = {"analogy", "content", "gram", "inter_frame", "mean", "novelty", "novelty internal"}
 
 
 def narrow_vgg(name: str, folder: Path) -> types.Extractor:
@@ -49,89 +67,225 @@ MINIMIZERS = {"lbfgs": 6, "lbfgsb": 12, "optax_lbfgs": 6, "adam": 60}
 
 
 def test_every_public_one_has_a_row():
-    assert {name.split()[0] for name in LOSSES} == set(losses.__all__)
+    assert {name.split()[0] for name in LOSSES} == set(losses.NAMES) == set(losses.__all__) - {"between"}
     assert set(EXTRACTORS) == set(features.__all__)
     assert set(MINIMIZERS) == set(optimizers.__all__)
 
 
 def constants(traced: Any) -> int:
-    """How many numbers a program holds that were no arguments."""
+    """The number of values that a program holds and that were no arguments."""
     return sum(np.size(x) for x in traced.consts)
 
 
-class OfLoss:
-    """A loss, features it is measured on, and a target of other features (for a joint loss, of a stack of two)."""
+PLACES = ((0, "pixels", 2.0), (1, "conv1_1", 0.5))  # octave, layer and weight
+SIZE, TILE = (13, 12), (9, 8)  # the last tile begins at a multiple of 2
+KEY = jax.random.key(0)
+
+
+class Case:
+    """A loss, with the features of a stack of two images and of a source at two places.
+
+    stack, other, source: for each place, [n, 13, 12, 3]. other: another stack. target: the source's. choice: the first
+    choice for the stack, or nothing.
+    """
 
     def __init__(self, name: str):
-        self.loss: types.Loss = LOSSES[name]()
+        self.name, self.loss = name, LOSSES[name]()
         rng = np.random.default_rng(0)
-        shape = (2, 7, 8, 4) if self.loss.joint else (7, 8, 4)
-        self.features = jnp.asarray(rng.random(shape), jnp.float32)
-        self.other = jnp.asarray(rng.random((7, 8, 4)), jnp.float32)
+        self.stack = [jnp.asarray(rng.random((2, *SIZE, 3)), jnp.float32) for _ in PLACES]
+        self.other = [2 * maps[::-1] for maps in self.stack]
+        self.source = [jnp.asarray(rng.random((1, *SIZE, 3)), jnp.float32) for _ in PLACES]
+        self.target = self.target_of(self.source)
+        self.choice = [self.refresh(self.stack, None, KEY)] if self.loss.refresh else []
+
+    def views(self, features: Sequence[jax.Array], mask: Any = None) -> list[types.View]:
+        return [types.View(*place, maps, mask) for place, maps in zip(PLACES, features, strict=True)]
+
+    def target_of(self, source: Sequence[jax.Array]) -> Any:
+        summary = jax.jit(lambda maps: self.loss.summarize(self.views(maps)))(source)
         # A is to A' as B is to the image: all three are the same here.
-        self.target = self.loss.join([self.loss.summarize(self.other, None)] * (3 if "analogy" in name else 1))
+        return self.loss.join([summary] * (3 if self.name.startswith("analogy") else 1))
 
-    def value(self, x: jax.Array, target: Any) -> jax.Array:
-        return self.loss.distance(self.loss.measure(x, target, None), target)
+    def value(self, features: Sequence[jax.Array], target: Any, *choice: Any, mask: Any = None) -> jax.Array:
+        return self.loss.value(self.views(features, mask), target, *choice)
 
+    @functools.cached_property
+    def evaluate(self) -> Any:
+        """The compiled (features, target, *choice) -> value and gradient."""
+        return jax.jit(jax.value_and_grad(self.value))
 
-@pytest.fixture(params=LOSSES)
-def of(request) -> OfLoss:
-    return OfLoss(request.param)
+    @functools.cached_property
+    def refresh(self) -> Any:
+        """The compiled (features, previous choice, key) -> choice."""
+        refresh: Any = self.loss.refresh
+        return jax.jit(lambda maps, previous, key: refresh(self.views(maps), self.target, previous, key))
 
+    @functools.cached_property
+    def measure(self) -> Any:
+        """The compiled (features, target, mask) -> sums at all places."""
+        additive: Any = self.loss.additive
+        return jax.jit(
+            lambda maps, target, mask: [additive.measure(*x) for x in zip(self.views(maps, mask), target, strict=True)]
+        )
 
-@pytest.mark.parametrize("axis", [0, 1])
-@pytest.mark.parametrize("cut", [1, 4])
-def test_measure_adds_over_tiles(of: OfLoss, axis: int, cut: int):
-    loss, n = of.loss, of.other.shape[axis]
-    whole = loss.measure(of.features, of.target, None)
-    total = None
-    # A tile holds, beside the entries it owns, those that they look at; a mask takes these out.
-    for first, last in ((0, cut), (cut, n)):
-        part = slice(max(first - loss.back, 0), min(last + loss.reach, n))
-        index = (..., part, slice(None)) if axis == 1 else (..., part, slice(None), slice(None))
-        tile = of.features[index]
-        owned = np.zeros(tile.shape[-3:-1], np.float32)
-        owned[(slice(None),) * axis + (slice(first - part.start, last - part.start),)] = 1
-        cut_like_it = functools.partial(jax.lax.slice_in_dim, start_index=part.start, limit_index=part.stop, axis=axis)
-        target = jax.tree.map(cut_like_it, of.target) if loss.aligned else of.target
-        sums = loss.measure(tile, target, jnp.asarray(owned))
-        total = sums if total is None else jax.tree.map(jnp.add, total, sums)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), total, whole)
-    assert any(float(jnp.abs(leaf).max()) > 0 for leaf in jax.tree.leaves(whole))
+    @functools.cached_property
+    def masked(self) -> Any:
+        """The compiled (features, target, mask) -> value."""
+        return jax.jit(lambda maps, target, mask: self.value(maps, target, mask=mask))
 
 
-def test_a_source_is_at_no_distance_from_itself(of: OfLoss):
-    if of.loss.joint:
-        pytest.skip("a joint loss compares images of the stack")
-    if not jax.tree.leaves(of.target):
-        pytest.skip("a loss without target compares with no source")
-    value, gradient = jax.value_and_grad(of.value)(of.other, of.target)
-    far, slope = jax.value_and_grad(of.value)(of.features, of.target)
+@pytest.fixture(scope="module", params=LOSSES)
+def case(request) -> Case:
+    return Case(request.param)
+
+
+def cases(names: Sequence[str] | set[str]) -> Any:
+    return pytest.mark.parametrize("case", sorted(names), indirect=True, scope="module")
+
+
+def spans(lengths: Sequence[int], size: int, tile: int, additive: types.Additive) -> Iterator[tuple[int, int, int]]:
+    """Cut an axis into parts of about these lengths.
+
+    Yields, for each part, where a tile begins that holds the part and its halo, and the part's first and last entry.
+    """
+    first, halo = 0, additive.halo
+    for length in itertools.cycle(lengths):
+        start = min(max(first - halo, 0) // additive.stride * additive.stride, size - tile)
+        last = min(first + length, size if start + tile == size else start + tile - halo)
+        yield start, first, last
+        if last == size:
+            return
+        first = last
+
+
+LENGTHS = st.lists(st.integers(1, 9), min_size=1, max_size=4)
+
+
+@cases(set(LOSSES) - NOT_ADDITIVE)
+@given(rows=LENGTHS, columns=LENGTHS)
+def test_sums_add_over_tiles_and_give_the_value(case: Case, rows: list[int], columns: list[int]):
+    """Tiles are of one size, cut anywhere, and own what a mask leaves. Another mask weighs the pixels."""
+    additive = case.loss.additive
+    assert additive is not None
+    mask = np.random.default_rng(1).random(SIZE).astype(np.float32)
+    total: Any = None
+    for top, first_row, last_row in spans(rows, SIZE[0], TILE[0], additive):
+        for left, first_column, last_column in spans(columns, SIZE[1], TILE[1], additive):
+            window = slice(top, top + TILE[0]), slice(left, left + TILE[1])
+            owned = np.zeros(SIZE, np.float32)
+            owned[first_row:last_row, first_column:last_column] = 1
+            target = jax.tree.map(lambda x, w=window: x[w], case.target) if additive.aligned else case.target
+            tiles = [maps[:, *window] for maps in case.stack]
+            sums = jax.tree.map(np.float64, case.measure(tiles, target, (owned * mask)[window]))
+            total = sums if total is None else jax.tree.map(np.add, total, sums)
+    whole = case.measure(case.stack, case.target, mask)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5), total, whole)
+    # The features of a tile are not those of the image, so the distance must not look at them.
+    places = [view._replace(features=None, mask=None) for view in case.views(case.stack)]
+    value = float(additive.distance(jax.tree.map(jnp.float32, total), places, case.target))
+    assert value == pytest.approx(float(case.masked(case.stack, case.target, mask)), rel=1e-4)
+    assert value > 0
+
+
+@cases(NOT_ADDITIVE)
+def test_losses_that_are_no_sums_do_not_add(case: Case):
+    assert case.loss.additive is None
+
+
+def test_a_source_is_at_no_distance_from_itself(case: Case):
+    if case.name in JOINT or not jax.tree.leaves(case.target):
+        pytest.skip("this loss compares images of the stack, or with no source")
+    choice = jax.tree.map(lambda matches: jnp.zeros_like(matches[:1]), case.choice)
+    if choice:
+        for key in jax.random.split(KEY, 20):  # by which PatchMatch, too, has found all patches
+            choice = [case.refresh(case.source, choice[0], key)]
+    value, gradient = case.evaluate(case.source, case.target, *choice)
+    far, slope = case.evaluate(case.stack, case.target, *case.choice)
     assert far > 1e-5
     assert abs(float(value)) < 1e-8 * float(far) + 1e-12
-    assert float(jnp.abs(gradient).max()) < 1e-4 * float(jnp.abs(slope).max())
+    for at_source, at_stack in zip(gradient, slope, strict=True):
+        assert float(jnp.abs(at_source).max()) < 1e-4 * float(jnp.abs(at_stack).max())
 
 
-def test_loss_compiles_maps_and_has_the_slope_of_its_value(of: OfLoss):
-    value = of.value(of.features, of.target)
+def test_loss_compiles_and_maps(case: Case):
+    value = case.value(case.stack, case.target, *case.choice)
     assert value.shape == ()
-    assert float(jax.jit(of.value)(of.features, of.target)) == pytest.approx(float(value), rel=1e-5)
-    stack = jnp.stack([of.features, 2 * of.features])
-    mapped = jax.vmap(of.value, (0, None))(stack, of.target)
-    single = [float(of.value(x, of.target)) for x in stack]
-    np.testing.assert_allclose(mapped, single, rtol=1e-5)
-    direction = np.random.default_rng(1).standard_normal(of.features.shape)
+    compiled = [float(case.evaluate(maps, case.target, *case.choice)[0]) for maps in (case.stack, case.other)]
+    assert compiled[0] == pytest.approx(float(value), rel=1e-5)
+    outputs = [jnp.stack(maps) for maps in zip(case.stack, case.other, strict=True)]
+    mapped = jax.jit(jax.vmap(lambda maps: case.value(maps, case.target, *case.choice)))(outputs)
+    np.testing.assert_allclose(mapped, compiled, rtol=1e-5)
+
+
+def test_loss_has_the_slope_of_its_value(case: Case):
+    rng = np.random.default_rng(1)
     with jax.enable_x64(True):
-        exact, way = jnp.asarray(np.asarray(of.features, np.float64)), jnp.asarray(direction)
-        slope = (jax.grad(of.value)(exact, of.target) * way).sum()
-        want = (of.value(exact + 1e-6 * way, of.target) - of.value(exact - 1e-6 * way, of.target)) / 2e-6
-        assert float(slope) == pytest.approx(float(want), rel=1e-5, abs=1e-9)
+        exact = [jnp.asarray(np.asarray(maps, np.float64)) for maps in case.stack]
+        directions = [jnp.asarray(rng.standard_normal(maps.shape)) for maps in exact]
+
+        def moved(step: float) -> Any:
+            maps = [x + step * direction for x, direction in zip(exact, directions, strict=True)]
+            return case.evaluate(maps, case.target, *case.choice)
+
+        slope = sum(float((g * direction).sum()) for g, direction in zip(moved(0.0)[1], directions, strict=True))
+        difference = float(moved(1e-6)[0] - moved(-1e-6)[0])
+    assert slope == pytest.approx(difference / 2e-6, rel=1e-5, abs=1e-9)
 
 
-def test_targets_are_arguments(of: OfLoss):
-    traced = jax.make_jaxpr(of.value)(of.features, of.target)
-    assert constants(traced) <= 1
+@cases(set(LOSSES) - JOINT)
+def test_a_stack_has_the_sum_of_the_values_of_its_images(case: Case):
+    def value(images: slice) -> float:
+        maps, *choice = jax.tree.map(lambda x: x[images], [case.stack, *case.choice])
+        return float(case.evaluate(maps, case.target, *choice)[0])
+
+    assert value(slice(0, 2)) == pytest.approx(value(slice(0, 1)) + value(slice(1, 2)), rel=1e-5)
+
+
+def test_targets_and_choices_are_arguments(case: Case):
+    assert constants(jax.make_jaxpr(case.value)(case.stack, case.target, *case.choice)) <= 1
+    assert constants(jax.make_jaxpr(lambda maps: case.loss.summarize(case.views(maps)))(case.source)) <= 1
+    if refresh := case.loss.refresh:
+        traced = jax.make_jaxpr(lambda maps, *arguments: refresh(case.views(maps), *arguments))
+        assert constants(traced(case.stack, case.target, None, KEY)) <= 1
+        assert constants(traced(case.stack, case.target, case.choice[0], KEY)) <= 1
+
+
+@cases(POINTWISE)
+def test_masked_half_is_no_part_of_the_image(case: Case):
+    half, mask = slice(0, SIZE[1] // 2), np.zeros(SIZE, np.float32)
+    mask[:, half] = 1
+    aligned = case.loss.additive is not None and case.loss.additive.aligned
+    target = jax.tree.map(lambda x: x[:, half], case.target) if aligned else case.target
+    alone = float(case.value([maps[:, :, half] for maps in case.stack], target))
+    assert float(case.masked(case.stack, case.target, mask)) == pytest.approx(alone, rel=1e-5)
+    assert float(case.masked(case.stack, case.target, 1 - mask)) != pytest.approx(alone, rel=1e-3)
+
+
+@cases(set(LEAST))
+def test_a_loss_needs_no_more_pixels_than_it_says(case: Case):
+    least = LEAST[case.name]
+    assert case.loss.least == least
+    stack, source = ([maps[:, :least, :least] for maps in stacks] for stacks in (case.stack, case.source))
+    assert float(case.value(stack, case.target_of(source))) > 0
+
+
+def same(a: Any, b: Any) -> bool:
+    return all(np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+
+
+@cases(set(RANDOM))
+def test_refresh_draws_from_its_key_alone(case: Case):
+    key, other_key = jax.random.split(KEY)
+    for previous in (None, case.choice[0]):
+        choice = case.refresh(case.stack, previous, key)
+        assert same(choice, case.refresh(case.stack, previous, key))
+        assert same(choice, case.refresh(case.stack, previous, other_key)) != RANDOM[case.name]
+        # Both branches of the loop's `cond` have to have the same types.
+        assert jax.tree.map(jax.typeof, choice) == jax.tree.map(jax.typeof, case.choice[0])
+
+
+def test_every_loss_that_refreshes_says_whether_it_draws():
+    assert {name for name in LOSSES if LOSSES[name]().refresh} == set(RANDOM)
 
 
 @pytest.fixture(scope="module", params=EXTRACTORS)

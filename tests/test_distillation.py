@@ -22,14 +22,12 @@ def random_images(seed: int, n: int, side: int) -> np.ndarray:
 
 
 def test_relative_error_by_hand():
-    wanted = np.zeros((2, 1, 2), np.float32)
-    wanted[0, 0], wanted[1, 0] = (3, 4), (0, 5)  # squared sizes 25 and 25
-    found = wanted.copy()
-    found[0, 0, 0] += 2
-    # (4 / (25 + 2.5) + 0) / 2
-    assert float(distillation.relative(jnp.asarray(found), jnp.asarray(wanted))) == pytest.approx(
-        4 / 27.5 / 2, rel=1e-6
-    )
+    targets = np.zeros((2, 1, 2), np.float32)
+    targets[0, 0], targets[1, 0] = (3, 4), (0, 5)  # squared sizes 25 and 25
+    values = targets.copy()
+    values[0, 0, 0] += 2
+    error = float(distillation.relative(jnp.asarray(values), jnp.asarray(targets)))
+    assert error == pytest.approx((4 / (25 + 2.5) + 0) / 2, rel=1e-6)
 
 
 @pytest.mark.parametrize("projected", [False, True])
@@ -38,33 +36,33 @@ def test_gram_slopes_against_the_formula(projected: bool):
     images, sources = random_images(0, 2, 5), random_images(1, 2, 5)
     projection = random_images(2, 1, 4)[0, 0].T if projected else np.eye(3, dtype=np.float32)  # 3 channels to 4
     metric = projection @ projection.T
-    choice = np.zeros((2, len(distillation.MATCHED)), np.float32)
-    choice[0, 1] = choice[1, 0] = 1
+    weights = np.zeros((2, len(distillation.MATCHED)), np.float32)
+    weights[0, 1] = weights[1, 0] = 1
 
     def identity(x: jax.Array) -> dict[str, jax.Array]:
         return {name: x for name in distillation.MATCHED}
 
     metrics = identity(jnp.asarray(metric))
-    slopes = jax.jit(lambda x, s: distillation.gram_slopes(identity, x, s, jnp.asarray(choice), metrics))
-    found = slopes(jnp.asarray(images), jnp.asarray(sources))
-    for image, source, got in zip(images.astype(np.float64), sources.astype(np.float64), found, strict=True):
+    gram_slopes = jax.jit(lambda x, s: distillation.gram_slopes(identity, x, s, jnp.asarray(weights), metrics))
+    slopes = gram_slopes(jnp.asarray(images), jnp.asarray(sources))
+    for image, source, slope in zip(images.astype(np.float64), sources.astype(np.float64), slopes, strict=True):
         flat, target = image.reshape(25, 3), source.reshape(25, 3)
         difference = (flat.T @ flat - target.T @ target) / 25
         error = np.sum((projection.T @ difference @ projection) ** 2)
-        want = 4 * flat @ metric @ difference @ metric / 25 / error
-        np.testing.assert_allclose(np.asarray(got).reshape(25, 3), want, rtol=2e-3, atol=1e-3 * np.abs(want).max())
+        expected = 4 * flat @ metric @ difference @ metric / 25 / error
+        np.testing.assert_allclose(slope.reshape(25, 3), expected, rtol=2e-3, atol=1e-3 * np.abs(expected).max())
 
 
 def test_crops_hold_what_the_photographs_hold():
-    """Half are not recolored; of photographs of one color each, those are all of one of these colors."""
+    """Half of the crops are not recolored; photographs of one color each give crops of one of these colors."""
     colors = np.array([[10, 200, 30], [250, 20, 120]], np.uint8)
     photos = jnp.asarray(np.broadcast_to(colors[:, None, None], (2, 40, 40, 3)))
     crops = np.asarray(jax.jit(distillation.crops, static_argnums=(2, 3))(jax.random.key(0), photos, 64, 16))
     assert crops.shape == (64, 16, 16, 3) and crops.min() >= 0 and crops.max() <= 1
     means = crops.mean((1, 2))
     assert np.ptp(crops, axis=(1, 2)).max() < 1e-5
-    near = np.abs(means[:, None] - colors[None] / 255).max(-1).min(-1) < 1e-5
-    assert 16 <= near.sum() <= 48
+    unchanged = np.abs(means[:, None] - colors[None] / 255).max(-1).min(-1) < 1e-5
+    assert 16 <= unchanged.sum() <= 48
 
 
 def test_noise_is_on_half_of_the_images():
@@ -81,11 +79,11 @@ def test_tiny_training_lowers_its_loss_and_writes_weights(tmp_path: Path, random
         Image.fromarray(np.uint8(255 * smooth)).save(tmp_path / f"{i}.png")
     command = [sys.executable, "experiments/train_compact.py", tmp_path, random_vgg19, tmp_path / "out"]
     command += ["--config", "configs/training/compact.py:tiny"]
-    done = subprocess.run([*map(str, command)], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
+    process = subprocess.run([*map(str, command)], cwd=ROOT, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr[-2000:]
     rows = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["step"] == 30
     assert rows[-1]["features"] < 0.92 * rows[0]["features"]
-    made = features.compact(weights=str(tmp_path / "out" / "compact.safetensors"))
-    assert made.layers[-1] in ("conv3_4", "pool3")
-    assert [made.weights[name]["bias"].size for name in ("conv1_1", "conv2_1", "conv3_4")] == [4, 8, 8]
+    extractor = features.compact(weights=str(tmp_path / "out" / "compact.safetensors"))
+    assert extractor.layers[-1] in ("conv3_4", "pool3")
+    assert [extractor.weights[name]["bias"].size for name in ("conv1_1", "conv2_1", "conv3_4")] == [4, 8, 8]

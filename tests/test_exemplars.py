@@ -1,7 +1,9 @@
+"""The procedural materials: each is a colored image with structure, tiles, and depends on nothing but its seed."""
+
 import numpy as np
 import pytest
 
-from experiments import exemplars
+from experiments import drawing, exemplars
 from texjax import images
 
 NAMES = sorted(exemplars.MATERIALS)
@@ -33,7 +35,7 @@ def test_the_seed_decides(drawn, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_material_tiles(drawn, name):
-    """The step over the seam is like the steps within; a picture cut anywhere else would jump."""
+    """The step over the seam is like the steps within, while that of a picture that does not tile would be larger."""
     image = drawn[name]
     for axis in (0, 1):
         steps = np.abs(np.roll(image, -1, axis) - image).mean(axis=(1 - axis, 2))
@@ -51,7 +53,7 @@ def test_there_is_structure_at_several_sizes(drawn, name):
 
 
 def test_noise_has_the_spectrum_it_is_asked_for():
-    field = exemplars.noise(np.random.default_rng(0), 256, fall=2)
+    field = drawing.noise(np.random.default_rng(0), 256, fall=2)
     power = np.abs(np.fft.fft2(field)) ** 2
     f = np.fft.fftfreq(256, 1 / 256)
     r = np.hypot(f[:, None], f[None])
@@ -62,8 +64,8 @@ def test_noise_has_the_spectrum_it_is_asked_for():
 
 def test_cells_are_as_a_slow_search_finds_them():
     rng = np.random.default_rng(0)
-    points, (y, x) = rng.random((9, 2)), exemplars.grid(16)
-    first, border, owner = exemplars.worley(y, x, points)
+    points, (y, x) = rng.random((9, 2)), drawing.grid(16)
+    first, border, owner = drawing.worley(y, x, points)
     gap = np.abs(np.stack([y, x], -1)[:, :, None] - points)
     distance = np.sort(np.linalg.norm(np.minimum(gap, 1 - gap), axis=-1), -1)
     np.testing.assert_array_equal(owner, np.linalg.norm(np.minimum(gap, 1 - gap), axis=-1).argmin(-1))

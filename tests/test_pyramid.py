@@ -1,4 +1,4 @@
-"""The pyramid against SciPy's correlations, against matrices in float64, and against the sizes worked out by hand."""
+"""The pyramid against correlations by SciPy, matrices in float64, and sizes worked out by hand."""
 
 import jax
 import jax.numpy as jnp
@@ -14,10 +14,10 @@ from texjax import errors, pyramid
 KERNEL = np.array([0.05, 0.25, 0.4, 0.25, 0.05])
 MODES = {"reflect": "mirror", "circular": "wrap"}  # SciPy's names
 PADDINGS = ("valid", "reflect", "circular")
-# Every parity, and the smallest sides there are.
+# These cover even and odd sides, and the smallest ones.
 REDUCED = [("valid", 5, 6), ("valid", 8, 11), ("reflect", 3, 4), ("reflect", 10, 7), ("circular", 4, 3)]
 REDUCED += [("circular", 9, 8)]
-# A circle of odd length has two neighboring even samples, so that no zero-stuffed signal describes it.
+# An odd circular side is missing: its first and last sample are both even, so no zero-stuffed signal describes it.
 EXPANDED = [("valid", 5, 6), ("valid", 8, 11), ("reflect", 3, 4), ("reflect", 10, 7), ("circular", 4, 10)]
 reduce = jax.jit(pyramid.reduce, static_argnums=1)
 expand = jax.jit(pyramid.expand, static_argnums=(1, 2))
@@ -25,21 +25,21 @@ enlarge = jax.jit(pyramid.enlarge, static_argnums=(1, 2, 3))
 
 
 def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
-    """Uniform noise [h, w, 3], float32."""
+    """Return uniform noise [h, w, 3], float32."""
     return np.random.default_rng(seed).random((height, width, 3)).astype(np.float32)
 
 
 def reduced(x: np.ndarray, axis: int, padding: str) -> np.ndarray:
-    """One axis filtered by SciPy, then every second sample; "valid" keeps the samples that need no padding."""
+    """Filter one axis by SciPy and keep every second sample; "valid" keeps only samples that need no padding."""
     full = scipy.ndimage.correlate1d(x.astype(np.float64), KERNEL, axis, mode=MODES.get(padding, "constant"))
     full = np.moveaxis(full, axis, 0)
     return np.moveaxis(full[2:-2][::2] if padding == "valid" else full[::2], 0, axis)
 
 
 def expanded(x: np.ndarray, n: int, axis: int, padding: str) -> np.ndarray:
-    """One axis: zeros between the samples, then a correlation with twice the kernel by SciPy."""
+    """Put zeros between the samples of one axis, and correlate them with twice the kernel by SciPy."""
     x = np.moveaxis(x.astype(np.float64), axis, 0)
-    # With "valid" coarse sample 0 lies on fine sample 2; two more samples outside stand for what is not known there.
+    # With "valid" coarse sample 0 lies on fine sample 2, so repeated samples fill the place outside.
     outside = 2 if padding == "valid" else 0
     x = np.pad(x, [(outside, outside + 1 if outside else 0), (0, 0), (0, 0)], mode="edge")
     stuffed = np.zeros((2 * len(x), *x.shape[1:]))
@@ -85,7 +85,7 @@ def test_constants_stay(padding: str, height: int, width: int):
 def test_laplacian_is_the_difference_of_octaves_and_reconstructs(padding: str, height: int, width: int):
     image = picture(height, width)
     levels = jax.jit(lambda x: pyramid.laplacian(x, 3, padding))(jnp.asarray(image))
-    # The octaves by SciPy; what the differences leave out, the next octave expanded, must put back.
+    # SciPy makes the octaves; each level is an octave minus the next octave expanded.
     octaves = [image.astype(np.float64)]
     for _ in range(2):
         octaves.append(reduced(reduced(octaves[-1], 0, padding), 1, padding))
@@ -117,13 +117,13 @@ def test_circular_commutes_with_rolling_by_two(down: int, right: int):
 
 
 @pytest.mark.parametrize("padding", ["valid", "reflect"])
-def test_others_do_not_wrap(padding: str):
+def test_other_paddings_do_not_wrap(padding: str):
     image = picture(16, 20)
     rolled = reduce(jnp.asarray(np.roll(image, 2, 0)), padding)
     assert np.abs(np.asarray(rolled) - np.roll(reduce(jnp.asarray(image), padding), 1, 0)).max() > 1e-2
 
 
-def test_sizes_of_the_reference():
+def test_sizes_equal_those_of_the_reference():
     # subjective-functions: n -> floor((n - 5) / 2) + 1.
     assert pyramid.sizes(512, 5, "valid") == [512, 254, 125, 61, 29]
     assert pyramid.sizes(512, 4, "reflect") == pyramid.sizes(512, 4, "circular") == [512, 256, 128, 64]
@@ -135,7 +135,7 @@ def test_sizes_of_the_reference():
 
 
 def matrix(n: int, padding: str) -> np.ndarray:
-    """The linear map of one axis, as SciPy does it: [coarse, fine]."""
+    """Return the matrix [coarse, fine] by which SciPy reduces one axis."""
     return reduced(np.eye(n)[:, :, None], 0, padding)[..., 0]
 
 
@@ -144,14 +144,14 @@ def test_value_and_gradient_under_jit_equal_matrices(padding: str):
     with jax.enable_x64(True):
         image = np.random.default_rng(0).random((13, 16, 3))
         a, b = matrix(13, padding), matrix(16, padding)
-        wanted = np.random.default_rng(1).random((len(a), len(b), 3))
+        target = np.random.default_rng(1).random((len(a), len(b), 3))
 
         def energy(x: jax.Array) -> jax.Array:
-            return 0.5 * ((pyramid.reduce(x, padding) - wanted) ** 2).sum()
+            return 0.5 * ((pyramid.reduce(x, padding) - target) ** 2).sum()
 
         value, gradient = jax.jit(jax.value_and_grad(energy))(jnp.asarray(image))
         # d/dX of |A X B' - Y|^2 / 2 is A' (A X B' - Y) B, channel by channel.
-        residual = np.einsum("ij,jkc,lk->ilc", a, image, b) - wanted
+        residual = np.einsum("ij,jkc,lk->ilc", a, image, b) - target
         np.testing.assert_allclose(value, 0.5 * (residual**2).sum(), rtol=1e-13)
         np.testing.assert_allclose(gradient, np.einsum("ij,ilc,lk->jkc", a, residual, b), atol=1e-14, rtol=0)
         assert gradient.dtype == np.float64
@@ -166,7 +166,7 @@ def test_unknown_padding_is_refused():
 
 @pytest.mark.parametrize(("old", "new"), [((8, 9), (16, 18)), ((7, 10), (13, 10))])
 def test_enlarging_multiplies_waves_by_their_gain(old: tuple[int, int], new: tuple[int, int]):
-    """A periodic wave stays a wave: 0.5 + cos(2 pi (2 y + x) + 1) times its two gains."""
+    """The wave cos(2 pi (2 y + x) + 1) on a gray of 0.5 stays a wave, multiplied by its gains along y and x."""
 
     def wave(shape: tuple[int, int], gain: float) -> np.ndarray:
         y, x = np.meshgrid(np.arange(shape[0]) / shape[0], np.arange(shape[1]) / shape[1], indexing="ij")
@@ -177,7 +177,7 @@ def test_enlarging_multiplies_waves_by_their_gain(old: tuple[int, int], new: tup
     np.testing.assert_allclose(got, wave(new, gain), atol=2e-6)
 
 
-def test_enlarging_mirrors_where_nothing_wraps():
+def test_enlarging_mirrors_at_the_edges_if_nothing_wraps():
     """A half wave from edge to edge, cos(pi y), is even about both edges."""
     old, new = (np.cos(np.pi * (np.arange(n) + 0.5) / n)[:, None, None] * np.ones((1, 4, 3)) for n in (6, 11))
     gain = np.exp(-((1 / (2 * 11)) ** 2) / (2 * 0.06**2))

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Write files as a whole or not at all."""
 
 import contextlib
 import os
@@ -9,9 +9,12 @@ from texjax import errors
 
 
 def write(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write `data` to `path` by way of a temporary file beside it; on failure nothing is left and `path` is as it was.
+    """Write `data` to a temporary file beside `path` and rename it to `path`.
 
-    Raises EnvironmentFault where the folder is missing or not writable, or the disk is full.
+    If this fails, `path` is unchanged and the temporary file is removed.
+
+    Raises:
+        EnvironmentFault: If the folder is missing or not writable, or the disk is full.
     """
     path = Path(path)
     temporary = None
@@ -19,14 +22,14 @@ def write(path: str | os.PathLike[str], data: bytes) -> None:
         with tempfile.NamedTemporaryFile(prefix=".part-", dir=path.parent, delete=False) as file:
             temporary = file.name
             file.write(data)
-        # A temporary file is private; this one gets the rights of any new file.
+        # Temporary files are readable by their owner only, so this one gets the permissions of any other new file.
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)
         os.replace(temporary, path)
     except OSError as error:
         raise errors.EnvironmentFault(
-            f"cannot write {path} ({error.strerror or error}); check its folder, rights and space."
+            f"cannot write {path} ({error.strerror or error}); check its folder, permissions and disk space."
         ) from error
     finally:
         if temporary is not None:

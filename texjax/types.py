@@ -7,26 +7,37 @@ The contracts are NamedTuples of pure functions: settings go in by closure, arra
 targets are arguments of every jitted function and never captured constants.
 """
 
-from collections.abc import Callable
+import dataclasses
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key, Num, PyTree
+
+from texjax import errors
 
 Image = Float[Array, "h w 3"]
 Images = Float[Array, "n h w 3"]
+# What public functions take: arrays of NumPy or JAX, whose sizes need not agree with those of other arguments.
+AnyImage = Float[Array | np.ndarray, "_ _ 3"]
+AnyImages = Float[Array | np.ndarray, "*n _ _ 3"]
 Feature = Float[Array, "... h w c"]
 Features = dict[str, Float[Array, "... _ _ _"]]
 Mask = Float[Array, "h w"]
 Scalar = Num[Array, ""]
 PRNGKey = Key[Array, ""]
+PRNGKeys = Key[Array, " n"]
 Weights = PyTree[Any]
 
 
 class Grid(NamedTuple):
-    """How a layer's outputs lie over the pixels of the image it is computed from (one axis; both axes are alike).
+    """How the outputs of a layer lie over the pixels of the image, along one axis; both axes are alike.
 
     stride: pixels between neighboring outputs.
-    receptive: pixels that one output sees.
+    receptive: pixels that one output depends on.
     spoiled: outputs, counted from a cut edge, that differ because the image was cut there and padded.
     size: number of outputs for an image side in pixels; 0 or less where the image is too small.
     """
@@ -36,12 +47,18 @@ class Grid(NamedTuple):
     spoiled: int
     size: Callable[[int], int]
 
+    def smallest_side(self) -> int:
+        """Return the smallest image side, in pixels, for which the layer has an output."""
+        return next(side for side in itertools.count(1) if self.size(side) > 0)
 
-class Extractor(NamedTuple):
-    """A frozen network with named activations.
+
+# No NamedTuple: jax.jit keeps weak references to the functions it compiles, which tuples do not allow.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Extractor:
+    """A frozen network with named activations; it can be called, and it is compared and hashed by identity.
 
     weights: frozen arrays, to be passed back to `apply` as an argument.
-    apply: (weights, image [h, w, 3], layers) -> {layer: [h', w', c]}; "pixels" is the image itself.
+    apply: (weights, image [h, w, 3], layers) -> {layer: [h', w', c]}, without checks; "pixels" is the image itself.
     layers: the names that `apply` knows.
     grid: layer -> Grid.
     """
@@ -51,53 +68,167 @@ class Extractor(NamedTuple):
     layers: tuple[str, ...]
     grid: Callable[[str], Grid]
 
+    def __call__(self, image: Array | np.ndarray, layers: Sequence[str]) -> Features:
+        """Return the features of an image, or of each image of a stack, at the named layers.
+
+        This works inside `jax.jit`, `jax.grad` and `jax.vmap`, and as `jax.jit(extractor, static_argnums=1)`. There the
+        weights become constants of the compiled program; `apply` takes them as an argument.
+
+        Args:
+            image: [h, w, 3] or a stack [n, h, w, 3], floats, sRGB in [0, 1].
+            layers: names out of `self.layers`, such as ("conv1_1", "pool2").
+
+        Returns:
+            {layer: [h', w', c]}, or {layer: [n, h', w', c]} for a stack.
+
+        Raises:
+            TexjaxError: for an unknown layer, an array of another shape or of integers, and an image that is too small.
+        """
+        images = jnp.asarray(image)
+        self._check(images, layers)
+
+        def features(image: Array) -> Features:
+            return self.apply(self.weights, image, tuple(layers))
+
+        return jax.vmap(features)(images) if images.ndim == 4 else features(images)
+
+    def _check(self, images: Array, layers: Sequence[str]) -> None:
+        """Raise TexjaxError unless the layers exist, and the images have the shape, type and size that they need."""
+        if isinstance(layers, str):
+            raise errors.TexjaxError(f"layers is the string '{layers}'; give a tuple of names, such as ('{layers}',).")
+        sides = {layer: self.grid(layer).smallest_side() for layer in layers}
+        if images.ndim not in (3, 4) or images.shape[-1] != 3:
+            raise errors.TexjaxError(
+                f"the image has shape {list(images.shape)}; give [height, width, 3], or a stack [n, height, width, 3]."
+            )
+        if not jnp.issubdtype(images.dtype, jnp.floating):
+            raise errors.TexjaxError(
+                f"the image holds values of type {images.dtype}; give floats in [0, 1] (divide uint8 by 255)."
+            )
+        height, width = images.shape[-3:-1]
+        largest = max(sides.values(), default=0)
+        if min(height, width) < largest:
+            layer = next(layer for layer in layers if sides[layer] == largest)
+            raise errors.TexjaxError(
+                f"the image is {width} x {height} px, and layer {layer} needs at least {largest} px on each side; give "
+                "a larger image or a shallower layer."
+            )
+
+
+class View(NamedTuple):
+    """What a loss sees of a stack of images at one place: one layer of one octave.
+
+    octave: counted from the full-size picture, at the smaller resolutions of a schedule as well.
+    layer: name of the layer.
+    weight: octave weight times layer weight; the weight of the term is applied to the loss as a whole.
+    features: [n, h, w, c], of the n images of the stack.
+    mask: [h, w] in [0, 1], how much each pixel of the layer counts; None where all of them count.
+    """
+
+    octave: int
+    layer: str
+    weight: float
+    features: Float[Array, "n h w c"]
+    mask: Mask | None = None
+
+
+class Additive(NamedTuple):
+    """How a loss is computed from sums over space, so that tiles, regions and devices can each add their share.
+
+    measure: (view, target of the place) -> sums over the pixels of the layer, for the stack. Each pixel's share is
+        multiplied by the mask.
+    distance: (list of the sums at all places, views, target) -> scalar. It reads the views' weights only.
+    halo: pixels of the layer that a pixel's share depends on, to every side.
+    stride: a tile has to begin at a multiple of so many pixels of the layer.
+    aligned: the target at a place is a map over the image, so that a tile needs its part of the target.
+    """
+
+    measure: Callable[..., Any]
+    distance: Callable[..., Scalar]
+    halo: int = 0
+    stride: int = 1
+    aligned: bool = False
+
 
 class Loss(NamedTuple):
-    """What is compared between an image and its sources, at one layer of one octave.
+    """What is compared between a stack of images and their sources. `losses.places` has helpers that build one.
 
-    What is measured adds over space: sums over tiles, devices and regions are sums of `measure`.
-
-    summarize: (features [h, w, c], mask [h, w] or None) -> what is kept of one source. Jitted; one source at a time
-        is in memory, so any number can be joined.
-    join: (list of summaries) -> target, on the host.
-    measure: (features, target, mask) -> sums over space.
-    distance: (sums, target) -> scalar, or what `pool` makes one of.
-    reach: pixels of the layer that an entry looks right and down (patches: k - 1, smoothness: 1).
-    back: pixels of the layer that an entry looks left and up (patches that overlap: k - 1).
-    stride: a tile begins at a multiple of so many pixels of the layer (patches lie on a grid).
-    least: pixels of the layer needed on each side, where that is more than reach + 1.
-    aligned: the target is a map over the image, to be cut like it (content, analogy), and not shared by all places.
-    joint: measure and distance see the stack [n, h, w, c] and not one image (inter-frame, novelty).
-    pool: (list of distances at a term's octaves and layers, times their weights) -> scalar.
-    prepare: (features, target, what it gave before or None) -> what of an image holds for some steps, such as the
-        matches of its patches; None where nothing does. Given to measure as a fourth argument; measure without it does
-        as if prepared anew.
-    period: steps that what is prepared holds for, before the first of which it is prepared; 1 leaves it to measure.
+    summarize: (views of one source, a stack of one) -> summary. It is jitted, and one source at a time is in memory.
+    join: (list of summaries, one for each source) -> target. It runs on the host.
+    value: (views of the stack, target) -> scalar; with `refresh`, (views, target, choice) -> scalar.
+    refresh: (views, target, previous choice or None, key) -> choice: what is chosen anew before the first of every
+        `period` steps of the optimizer and is constant in between, such as matches or random projections. The choice
+        is kept apart from the target, as each output has its own choice while all outputs share one target.
+    period: optimizer steps between two refreshes.
+    additive: how the value follows from sums over space; None where it does not, as then tiles cannot compute it.
+    least: pixels of the layer that the loss needs on each side.
     """
 
     summarize: Callable[..., Any]
     join: Callable[..., Any]
-    measure: Callable[..., Any]
-    distance: Callable[..., Any]
-    reach: int = 0
-    aligned: bool = False
-    joint: bool = False
-    pool: Callable[[list[Any]], Any] = sum
-    back: int = 0
-    stride: int = 1
-    prepare: Callable[..., Any] | None = None
+    value: Callable[..., Scalar]
+    refresh: Callable[..., Any] | None = None
     period: int = 1
+    additive: Additive | None = None
     least: int = 1
 
 
-class Minimizer(NamedTuple):
-    """An optimizer of images as pure functions of a state that holds all it needs.
+class Exemplars(NamedTuple):
+    """Which pictures a term compares with.
 
-    Made by `name(objective, **settings)`.
+    group: "sources", "content" (the picture that a transfer keeps) or "analogy" (A, A' and B).
+    rotations: turned copies beside each picture, steps to either side, see `images.copies`.
+    scales: enlarged and reduced copies likewise.
+    """
+
+    group: str = "sources"
+    rotations: int = 0
+    scales: int = 0
+
+
+class Term(NamedTuple):
+    """One named line of a config: a loss, its weight, and where and with what it compares.
+
+    layers: layer -> weight.
+    octave_weights: one weight for each octave, or empty for 1 everywhere.
+    exemplars: the pictures that the target is computed from.
+    """
+
+    name: str
+    loss: Loss
+    weight: float
+    layers: dict[str, float]
+    octave_weights: tuple[float, ...] = ()
+    exemplars: Exemplars = Exemplars()
+
+    def places(self, octaves: int) -> dict[tuple[int, str], float]:
+        """Return (octave, layer) -> octave weight times layer weight, without the places that weigh 0.
+
+        Raises TexjaxError where the number of octave weights is not that of the octaves.
+        """
+        octave_weights = self.octave_weights or (1.0,) * octaves
+        if len(octave_weights) != octaves:
+            raise errors.TexjaxError(
+                f"term {self.name} has {len(octave_weights)} octave weights for {octaves} octaves; give one each, or "
+                f"none."
+            )
+        return {
+            (octave, layer): octave_weight * layer_weight
+            for octave, octave_weight in enumerate(octave_weights)
+            for layer, layer_weight in self.layers.items()
+            if self.weight * octave_weight * layer_weight
+        }
+
+
+class Minimizer(NamedTuple):
+    """An optimizer of images, as pure functions of a state that holds everything the optimizer remembers.
+
+    A minimizer is built by `name(objective, **settings)`, where objective(images, *args) -> (loss, terms).
+
     init: (images [n, h, w, 3], *args) -> state, which holds the first evaluation and its scaling.
-    step: (state, *args) -> state, one iteration.
-    renew: (state, *args) -> state, for other args than before: the same images and history, evaluated anew.
-    read: state -> (images, metrics); metrics are those of `optimizers.scaling.metrics`.
+    step: (state, *args) -> state after one iteration.
+    renew: (state, *args) -> state with the same images and history, evaluated with changed arguments.
+    read: state -> (images, metrics); the metrics are those of `optimizers.scaling.metrics`.
     """
 
     init: Callable[..., Any]

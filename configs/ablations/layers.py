@@ -3,17 +3,17 @@
     texjax sweep ablations/layers bark.jpg pebbles.png
     python experiments/tabulate.py SWEEP_DIR
 
-Three octaves each. A shallow layer alone says the colors and the finest detail and nothing of what is larger; a deep
-one alone says the structure and leaves its detail noisy. Two layers far apart (Snelgrove 2017) should come near what
-all of them do, in a fraction of the time.
+All runs have three octaves. A shallow layer alone gives the colors and the finest detail, and nothing larger. A deep
+layer alone gives the structure, and leaves its detail noisy. Two layers far apart (Snelgrove 2017) should come near the
+result of all layers, in a fraction of the time.
 
-Argument `network=vgg19`: needs its weights, see `texjax weights list`. Argument `tiny`: 72 px and a few iterations.
+Arguments: `network=vgg19` needs its weights, see `texjax weights list`. `tiny` makes 72 px in a few iterations.
 """
 
 from texjax.config import load
 from texjax.presets import GATYS, SNELGROVE, ablated
 
-# All that the compact network has.
+# All layers of the compact network, shallow to deep.
 SHALLOW = ("pixels", "conv1_1", "conv1_2", "pool1", "conv2_1", "conv2_2", "pool2")
 EACH = (*SHALLOW, "conv3_1", "conv3_2", "conv3_3", "conv3_4", "pool3")
 

@@ -3,20 +3,23 @@
     texjax sweep ablations/normalization bark.jpg pebbles.png
     python experiments/tabulate.py SWEEP_DIR
 
-Every layer weighs the same here, and a factor on the whole loss changes nothing: optimizers are scaled by the first
-gradient. What is left are the powers of the number of channels, that is, how much deep layers weigh beside shallow
-ones. "gatys" is a quarter of "pixels_channels" and gives the same pictures but for rounding; with "pixels" the deepest
-layers weigh most, with "neural_style" least. The losses are in other units and not to be compared.
+Every layer has the same weight here. A factor on the whole loss changes nothing, because the optimizers scale it by the
+first gradient. The powers of the number of channels remain, which decide how much deep layers weigh beside shallow
+ones. "gatys" is a quarter of "pixels_channels" and gives the same pictures except for rounding. With "pixels" the
+deepest layers weigh most, and with "neural_style" they weigh least. The losses are in different units, so that they
+cannot be compared.
 
-Argument `network=vgg19`: needs its weights, see `texjax weights list`. Argument `tiny`: 72 px and a few iterations.
+Arguments: `network=vgg19` needs its weights, see `texjax weights list`. `tiny` makes 72 px in a few iterations.
 """
 
-from texjax.presets import GATYS, ablated, gram
+from ml_collections import ConfigDict
+
+from texjax.presets import GATYS, ablated
 
 
 def get_config(arg=None):
     config = ablated(arg)
-    config.terms.gram = gram(GATYS)
+    config.terms.gram = ConfigDict(dict(name="gram", layers=GATYS))
     return config
 
 

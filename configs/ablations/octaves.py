@@ -3,11 +3,11 @@
     texjax sweep ablations/octaves bark.jpg pebbles.png
     python experiments/tabulate.py SWEEP_DIR --octaves 3
 
-An octave more lets the same layers see twice as far. With one, pebbles fuse and bricks lose their courses; the Gram
-error over several octaves falls until the coarsest one sees the largest structure, at 256 px after two or three.
-Further ones have few pixels and cost little.
+With one octave more the same layers see twice as far. With one octave, pebbles fuse and bricks lose their courses. The
+Gram error over several octaves falls until the coarsest octave sees the largest structure, which at 256 px takes two or
+three octaves. Further octaves have few pixels and cost little.
 
-Argument `network=vgg19`: needs its weights, see `texjax weights list`. Argument `tiny`: 72 px and a few iterations.
+Arguments: `network=vgg19` needs its weights, see `texjax weights list`. `tiny` makes 72 px in a few iterations.
 """
 
 from texjax.presets import ablated

@@ -1,13 +1,13 @@
-"""Which optimizer, and how should values stay within [0, 1]? As many steps of each.
+"""Which optimizer, and how should values stay within [0, 1]? All optimizers, with the same number of steps.
 
     texjax sweep ablations/optimizer bark.jpg pebbles.png
     python experiments/tabulate.py SWEEP_DIR
 
-Here losses can be compared (`--measures loss`), but for "none", whose values are cut off only as the picture is saved,
-which can double the loss. L-BFGS with "penalty" or "sigmoid" gets lowest; L-BFGS-B makes less of a step; Adam, which
-evaluates once a step and knows no curvature, needs several times as many. So mind the seconds.
+Losses can be compared here (`--measures loss`), except those of "none", whose values are cut off only when the picture
+is saved, which can double the loss. L-BFGS with "penalty" or "sigmoid" gets lowest. L-BFGS-B makes less of a step. Adam
+evaluates once in a step and knows no curvature, so that it needs several times as many steps: compare the seconds too.
 
-Argument `network=vgg19`: needs its weights, see `texjax weights list`. Argument `tiny`: 72 px and a few iterations.
+Arguments: `network=vgg19` needs its weights, see `texjax weights list`. `tiny` makes 72 px in a few iterations.
 """
 
 from texjax.presets import ablated
@@ -26,6 +26,6 @@ def get_config(arg=None):
 
 
 def sweep(add):
-    # The whole group: they have settings of their own beside these.
+    # Each optimizer has settings of its own beside these, so that the group is replaced as a whole.
     for overrides in chain(*(over("optimizer", [dict(name=n, range=r) for r in RANGES[n]]) for n in RANGES)):
         add(**overrides)

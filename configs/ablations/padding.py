@@ -1,13 +1,14 @@
-"""What does the padding of network and pyramid do to the borders? Both together, with two seeds.
+"""What does the padding of network and pyramid do to the borders? Both are changed together, with two seeds.
 
     texjax sweep ablations/padding bark.jpg pebbles.png
     python experiments/tabulate.py SWEEP_DIR
+    python experiments/contact_sheet.py SWEEP_DIR seams.png --corners
 
-"same" pads the network with zeros; the pyramid has no such thing, and is unpadded then. Measure *seam* is about 1 for
+"same" pads the network with zeros. The pyramid has no such padding, and is unpadded then. Measure *seam* is about 1 for
 "circular" alone, whose pictures tile. Unpadded features hardly see the border, so that a rim of the picture is left
-half made, and need sources of 137 px or more.
+half made; they also need sources of 137 px or more.
 
-Argument `network=vgg19`: needs its weights, see `texjax weights list`. Argument `tiny`: 72 px and a few iterations.
+Arguments: `network=vgg19` needs its weights, see `texjax weights list`. `tiny` makes 72 px in a few iterations.
 """
 
 from texjax.presets import ablated

@@ -4,9 +4,10 @@
     python experiments/tabulate.py SWEEP_DIR
 
 Gatys et al. 2015 found that averages let gradients through better and give slightly cleaner textures. Without the
-argument it is the compact network's, which was trained with averages and is no fair judge; VGG-19 was with maxima.
+argument the network is the compact one, which was trained with averages and is no fair judge; VGG-19 was trained with
+maxima.
 
-Argument `network=vgg19`: needs its weights, see `texjax weights list`. Argument `tiny`: 72 px and a few iterations.
+Arguments: `network=vgg19` needs its weights, see `texjax weights list`. `tiny` makes 72 px in a few iterations.
 """
 
 from texjax.presets import ablated

@@ -2,9 +2,9 @@
 
     python experiments/train_compact.py PHOTOGRAPHS VGG19_WEIGHTS OUT_DIR
 
-About an hour on two CPU cores; `weights/README.md` says what came out, and of what was tried besides.
+The training takes about an hour on two CPU cores. `weights/README.md` has the result, and says what else was tried.
 
-Argument `tiny`: a few steps of small batches, to see that everything works.
+Argument: `tiny` makes a few steps with small batches, to see that everything works.
 """
 
 from ml_collections import ConfigDict
@@ -18,15 +18,17 @@ def get_config(arg=None):
     config.seed = 0
     config.widths = (16, 32, 96)  # of the student's blocks; the teacher's are 64, 128, 256
     config.steps = 4_000
-    config.learning_rate = 4e-3  # at its highest, after `warmup` steps; a cosine takes it to zero
+    config.learning_rate = 4e-3  # the highest one, after `warmup` steps; then it falls to zero by a cosine
     config.warmup = 200
     config.size = 72  # side of the crops in pixels
     config.photos = 8  # crops of photographs in a batch
     config.syntheses = 8  # half-finished syntheses in a batch
-    config.pool = 128  # syntheses kept
-    config.iterations = 2  # steps that each synthesis of a batch is taken further
-    config.visits = 40  # after so many batches a synthesis starts anew
-    config.losses = ConfigDict(dict(features=1.0, grams=0.1))  # projected features, and their Gram matrices
+    config.pool = 128  # half-finished syntheses that are kept
+    config.iterations = 2  # optimizer steps that each synthesis of a batch makes
+    config.visits = 40  # batches after which a synthesis starts anew
+    config.losses = ConfigDict(
+        dict(features=1.0, grams=0.1)
+    )  # weights of the projected features and of their Gram matrices
     config.save_every = 200
     if arg.tiny:
         config.update(widths=(4, 8, 8), steps=30, warmup=3, save_every=10, learning_rate=1e-2)

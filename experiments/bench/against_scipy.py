@@ -2,8 +2,9 @@
 
     python experiments/bench/against_scipy.py WEIGHTS.h5 PICTURE OUT_DIR [--size 256] [--width 512] [--octaves 3]
 
-Needs the `bench` extra. texjax runs `--steps` iterations; SciPy gets as many evaluations as texjax took. Writes both
-pictures, and prints both losses of the pictures as saved (in [0, 1]), by PyTorch's objective, and both times.
+Needs the `bench` extra. texjax runs `--steps` iterations; SciPy gets as many evaluations as texjax took. The script
+writes both pictures, and prints both times and both losses of the pictures as they are saved (in [0, 1]), by PyTorch's
+objective.
 """
 
 import argparse
@@ -11,13 +12,12 @@ import time
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-import torch_snelgrove
 
-from texjax import config, images
-from texjax.runs import run
-from texjax.synthesis import build, loop
+import texjax
+from experiments.bench import torch_snelgrove
+from texjax import config as configs
+from texjax import images, shipped
 
 
 def main():
@@ -32,34 +32,29 @@ def main():
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     source = images.load(args.picture, width=args.width)
-    size = f"--config.size=({args.size},{args.size})"
-    words = [f"--config.features.weights={args.weights}", size, f"--config.octaves={args.octaves}"]
-    settings = config.load("snelgrove", words)
+    words = [f"--config.features.weights={args.weights}", f"--config.size=({args.size},{args.size})"]
+    words += [f"--config.octaves={args.octaves}", f"--config.max_iter={args.steps}", "--config.tol=0.0"]
+    config = configs.load("snelgrove", words)
 
-    made = build.parts(settings)
-    start = run.start(settings, [jnp.asarray(source)])
     begin = time.perf_counter()
-    rest = (made.extractor.weights, run.targets(made, [jnp.asarray(source)]))
-    every = settings.save_every
-    iterates = loop.iterate(made.advance, made.minimizer, start, rest, max_iter=args.steps, save_every=every)
-    last = list(iterates)[-1]
-    ours, seconds = np.clip(last.images[0, 0], 0, 1), time.perf_counter() - begin
+    first, *_, last = texjax.iterate(source, config=config)
+    start, ours, seconds = first.images[0, 0], np.clip(last.images[0, 0], 0, 1), time.perf_counter() - begin
     evaluations = int(last.metrics["evaluations"][-1, 0])
 
-    means = torch_snelgrove.load_means(config.shipped("weights") / "vgg19_channel_means.safetensors")
-    options = torch_snelgrove.Settings(octaves=args.octaves)
-    reference = torch_snelgrove.Objective(torch_snelgrove.load(args.weights, means), source, options)
-    print(f"texjax (jax {jax.__version__}): {args.steps} iterations, {evaluations} evaluations, {seconds:.1f} s")
-    print(f"  loss {last.metrics['loss'][-1, 0]:.6g}, as saved {reference.value_and_grad(ours)[0]:.6g}", flush=True)
+    means = torch_snelgrove.load_means(shipped.folder("weights") / "vgg19_channel_means.safetensors")
+    network = torch_snelgrove.load(args.weights, means)
+    reference = torch_snelgrove.Objective(network, source, torch_snelgrove.Settings(octaves=args.octaves))
+    print(f"texjax (jax {jax.__version__}): {last.step} iterations, {evaluations} evaluations, {seconds:.1f} s")
+    print(f"  loss {last.loss:.6g}, as saved {reference.value_and_grad(ours)[0]:.6g}", flush=True)
     images.save(args.out / "texjax.png", ours)
     for penalty in (0.0, 100.0):
-        options = torch_snelgrove.Settings(octaves=args.octaves, penalty=penalty)
-        penalized = torch_snelgrove.Objective(torch_snelgrove.load(args.weights, means), source, options)
+        settings = torch_snelgrove.Settings(octaves=args.octaves, penalty=penalty)
+        objective = torch_snelgrove.Objective(network, source, settings)
         begin = time.perf_counter()
-        found = torch_snelgrove.minimize(penalized, np.asarray(start[0, 0]), max_iter=evaluations, maxfun=evaluations)
-        theirs, used = np.clip(found.image, 0, 1), min(len(found.losses), evaluations)
+        result = torch_snelgrove.minimize(objective, start, max_iter=evaluations, maxfun=evaluations)
+        theirs, used = np.clip(result.image, 0, 1), min(len(result.losses), evaluations)
         print(f"torch + SciPy, penalty {penalty:g}: {used} evaluations, {time.perf_counter() - begin:.1f} s")
-        print(f"  loss {min(found.losses[:used]):.6g}, as saved {reference.value_and_grad(theirs)[0]:.6g}", flush=True)
+        print(f"  loss {min(result.losses[:used]):.6g}, as saved {reference.value_and_grad(theirs)[0]:.6g}", flush=True)
         images.save(args.out / f"scipy_penalty_{penalty:g}.png", theirs.astype(np.float32))
 
 

@@ -2,7 +2,7 @@
 
     python experiments/bench/against_torch.py WEIGHTS.h5 [--size 512] [--octaves 4] [--padding valid] [--repeats 7]
 
-Needs the `bench` extra. Prints both times, the ratio, the rate, and the peak memory of texjax's program.
+Needs the `bench` extra. The script prints both times, their ratio, the rate, and the peak memory of texjax's program.
 """
 
 import argparse
@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import torch
-import torch_snelgrove
 
-from texjax import config, features, losses
+from experiments.bench import torch_snelgrove
+from texjax import features, losses, shipped, types
 from texjax.synthesis import objective
 
 
@@ -32,13 +32,13 @@ def main():
     source, image = (rng.random((args.size, args.size, 3), np.float32) for _ in range(2))
 
     extractor = features.vgg19(weights=args.weights, padding=args.padding)
-    terms = [objective.Term("gram", losses.gram(), 1.0, {"pool1": 1.0, "conv3_2": 1.0})]
-    made = objective.objective(extractor, terms, args.octaves, pyramid)
-    targets = made.join([jax.jit(made.summarize)(extractor.weights, jnp.asarray(source))])
+    terms = [types.Term("gram", losses.gram(), 1.0, {"pool1": 1.0, "conv3_2": 1.0})]
+    problem = objective.objective(extractor, terms, args.octaves, pyramid)
+    targets = problem.join([jax.jit(problem.summarize)(extractor.weights, jnp.asarray(source))])
     inputs = (jnp.asarray(image)[None], extractor.weights, targets)
-    compiled = jax.jit(jax.value_and_grad(made.value, has_aux=True)).lower(*inputs).compile()
+    compiled = jax.jit(jax.value_and_grad(problem.value, has_aux=True)).lower(*inputs).compile()
 
-    means = torch_snelgrove.load_means(config.shipped("weights") / "vgg19_channel_means.safetensors")
+    means = torch_snelgrove.load_means(shipped.folder("weights") / "vgg19_channel_means.safetensors")
     settings = torch_snelgrove.Settings(octaves=args.octaves, padding=args.padding, pyramid_padding=pyramid)
     reference = torch_snelgrove.Objective(torch_snelgrove.load(args.weights, means), source, settings)
 
@@ -50,7 +50,7 @@ def main():
         begin = time.perf_counter()
         expected, _ = reference.value_and_grad(image)
         seconds["torch"].append(time.perf_counter() - begin)
-    ours, theirs = (statistics.median(found[1:]) for found in seconds.values())
+    ours, theirs = (statistics.median(times[1:]) for times in seconds.values())
     flops = compiled.cost_analysis()["flops"]
     print(f"{args.size} px, {args.octaves} octaves, {args.padding}; jax {jax.__version__}, torch {torch.__version__}")
     print(f"losses {float(value):.6g} and {expected:.6g}, relative difference {abs(float(value) / expected - 1):.1e}")

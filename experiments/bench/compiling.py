@@ -2,8 +2,9 @@
 
     python experiments/bench/compiling.py WEIGHTS.h5 [--size 256] [--octaves 4] [--repeats 3]
 
-Each run is a process of its own with a cache folder of its own; "before the loop" is everything from the loaded
-pictures on: tracing, compiling and running the targets and the first evaluation. "backend" is XLA's share of it.
+Each run is a process of its own with a cache folder of its own. "Before the loop" is everything after the pictures and
+the network are loaded: tracing, compiling and running the targets and the first evaluation. "Backend" is XLA's share of
+it. The script prints a Markdown table.
 """
 
 import argparse
@@ -16,32 +17,30 @@ import tempfile
 
 CHILD = """
 import json, sys, time
-import jax, jax.numpy as jnp
-from texjax.synthesis import build, loop
-from texjax import config
-from texjax.runs import programs, run
+import jax
+from texjax import config as configs
+from texjax.runs import programs
+from texjax.synthesis import build, optimize
 seconds = []
 jax.monitoring.register_event_duration_secs_listener(
     lambda name, s, **_: seconds.append(s) if name == "/jax/core/compile/backend_compile_duration" else None)
 programs.keep()
-settings = config.load("snelgrove", json.loads(sys.argv[1]))
-made = build.parts(settings)
-source = jax.random.uniform(jax.random.key(0), (settings.size[1], settings.size[0], 3))
-images = run.start(settings, [source])
-jax.block_until_ready((images, source))
+config = configs.load("snelgrove", json.loads(sys.argv[1]))
+build.parts(config)
+source = jax.random.uniform(jax.random.key(0), (config.size[1], config.size[0], 3))
+jax.block_until_ready((optimize.start(config, {"sources": [source]}), source))
 seconds.clear()
 begin = time.perf_counter()
-args = (made.extractor.weights, run.targets(made, [source]))
-next(loop.iterate(made.advance, made.minimizer, images, args, max_iter=1, save_every=settings.save_every))
+next(optimize.prepare(config, {"sources": [source]}).iterates)
 print(json.dumps([time.perf_counter() - begin, sum(seconds)]))
 """
 
 
-def child(settings, cache):
-    """Seconds before the loop, and XLA's share, of a run in a process of its own."""
+def child(words, cache):
+    """Return the seconds before the loop, and XLA's share of them, of a run in a process of its own."""
     environment = {**os.environ, "TEXJAX_COMPILATION_CACHE": cache}
-    words = [sys.executable, "-c", CHILD, json.dumps(settings)]
-    return json.loads(subprocess.run(words, env=environment, check=True, capture_output=True, text=True).stdout)
+    command = [sys.executable, "-c", CHILD, json.dumps(words)]
+    return json.loads(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
 
 
 def main():
@@ -59,15 +58,15 @@ def main():
         "octaves": args.octaves,
         "size": f"({args.size},{args.size})",
     }
-    settings = [f"--config.{key}={value}" for key, value in pairs.items()]
-    found = []
+    words = [f"--config.{key}={value}" for key, value in pairs.items()]
+    repeats = []
     for _ in range(args.repeats):
         with tempfile.TemporaryDirectory() as cache:
-            found.append([child(settings, cache), child(settings, cache)])
+            repeats.append([child(words, cache), child(words, cache)])
     print(f"{args.size} px, {args.octaves} octaves, {args.padding}\n")
     print("| run | before the loop, s | backend, s |\n|---|---|---|")
-    for which, label in enumerate(("first", "second")):
-        total, backend = (statistics.median(runs[which][i] for runs in found) for i in (0, 1))
+    for position, label in enumerate(("first", "second")):
+        total, backend = (statistics.median(runs[position][i] for runs in repeats) for i in (0, 1))
         print(f"| {label} | {total:.2f} | {backend:.2f} |")
 
 

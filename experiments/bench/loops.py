@@ -2,7 +2,7 @@
 
     python experiments/bench/loops.py WEIGHTS.h5 [--size 256] [--octaves 3] [--repeats 9]
 
-All should be 1: see texjax/features/convolution.py for why they would not be.
+All ratios should be 1; texjax/features/convolution.py says why they might not be. The script prints a Markdown table.
 """
 
 import argparse
@@ -13,14 +13,14 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from texjax import features, losses
+from texjax import features, losses, types
 from texjax.synthesis import objective
 
 STEPS = 4
 
 
 def timings(functions, repeats):
-    """Median seconds of each, measured in turns so that what disturbs one disturbs all."""
+    """Return the median seconds of each function; they take turns, so that a disturbance meets all of them."""
     for function in functions.values():
         jax.block_until_ready(function())
     seconds = {name: [] for name in functions}
@@ -29,7 +29,7 @@ def timings(functions, repeats):
             begin = time.perf_counter()
             jax.block_until_ready(function())
             seconds[name].append(time.perf_counter() - begin)
-    return {name: statistics.median(found) for name, found in seconds.items()}
+    return {name: statistics.median(times) for name, times in seconds.items()}
 
 
 def main():
@@ -40,41 +40,42 @@ def main():
     parser.add_argument("--repeats", type=int, default=9)
     args = parser.parse_args()
     extractor = features.vgg19(weights=args.weights)
-    terms = [objective.Term("gram", losses.gram(), 1.0, {"pool1": 1.0, "conv3_2": 1.0})]
-    made = objective.objective(extractor, terms, args.octaves)
+    terms = [types.Term("gram", losses.gram(), 1.0, {"pool1": 1.0, "conv3_2": 1.0})]
+    problem = objective.objective(extractor, terms, args.octaves)
     source = jax.random.uniform(jax.random.key(0), (args.size, args.size, 3))
     image = jax.random.uniform(jax.random.key(1), (1, args.size, args.size, 3))
-    weights = extractor.weights
-    targets = made.join([jax.jit(made.summarize)(weights, source)])
+    targets = problem.join([jax.jit(problem.summarize)(extractor.weights, source)])
 
-    def gradient(x, weights, targets):
-        return jax.grad(lambda y: made.value(y, weights, targets)[0])(x)
+    def gradient(image, weights, targets):
+        return jax.grad(lambda images: problem.value(images, weights, targets)[0])(image)
 
-    def descend(x, weights, targets):
-        return x - 1e-6 * gradient(x, weights, targets)
+    def descend(image, weights, targets):
+        return image - 1e-6 * gradient(image, weights, targets)
 
-    def bare(x, *rest):
+    def bare(image, *args):
         for _ in range(STEPS):
-            x = single(x, *rest)
-        return x
+            image = descend_once(image, *args)
+        return image
 
-    def scan(x, *rest):
-        return lax.scan(lambda c, _: (descend(c, *rest), None), x, None, length=STEPS)[0]
+    def scan(image, *args):
+        return lax.scan(lambda carry, _: (descend(carry, *args), None), image, None, length=STEPS)[0]
 
-    def whiled(x, *rest):
-        return lax.while_loop(lambda c: c[0] < STEPS, lambda c: (c[0] + 1, descend(c[1], *rest)), (0, x))[1]
+    def while_loop(image, *args):
+        return lax.while_loop(lambda c: c[0] < STEPS, lambda c: (c[0] + 1, descend(c[1], *args)), (0, image))[1]
 
-    def mapped(x, *rest):
-        return lax.map(lambda c: descend(c, *rest), jnp.broadcast_to(x, (STEPS, *x.shape)))
+    def mapped(image, *args):
+        return lax.map(lambda image: descend(image, *args), jnp.broadcast_to(image, (STEPS, *image.shape)))
 
-    single, rest = jax.jit(descend), (image, weights, targets)
-    loops = {"scan": jax.jit(scan), "while": jax.jit(whiled), "map": jax.jit(mapped)}
-    functions = {"bare": lambda: bare(*rest)} | {name: lambda f=f: f(*rest) for name, f in loops.items()}
-    found = timings(functions, args.repeats)
+    descend_once, inputs = jax.jit(descend), (image, extractor.weights, targets)
+    loops = {"scan": jax.jit(scan), "while": jax.jit(while_loop), "map": jax.jit(mapped)}
+    functions = {"bare": lambda: bare(*inputs)} | {
+        name: lambda loop=loop: loop(*inputs) for name, loop in loops.items()
+    }
+    medians = timings(functions, args.repeats)
     print(f"{args.size} px, {args.octaves} octaves, jax {jax.__version__}\n")
     print("| where | s per evaluation | over bare |\n|---|---|---|")
-    for name, seconds in found.items():
-        print(f"| {name} | {seconds / STEPS:.3f} | {seconds / found['bare']:.2f} |")
+    for name, seconds in medians.items():
+        print(f"| {name} | {seconds / STEPS:.3f} | {seconds / medians['bare']:.2f} |")
 
 
 if __name__ == "__main__":

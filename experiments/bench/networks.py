@@ -2,7 +2,8 @@
 
     python experiments/bench/networks.py WEIGHTS.h5 [--size 256] [--octaves 4] [--rounds 9]
 
-Circular padding for all. The networks take turns, and the ratio is that of their medians. Prints a Markdown table.
+Padding is circular for all. The networks take turns, and the ratio is that of their medians. The script prints a
+Markdown table.
 """
 
 import argparse
@@ -13,8 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from texjax import config as configs
-from texjax.runs import run
-from texjax.synthesis import build
+from texjax.synthesis import build, optimize
 
 
 def main():
@@ -31,19 +31,19 @@ def main():
         "compact, layers of VGG-19's": ("texture", ["--config.terms.gram.layers={'pool1': 1.0, 'conv3_2': 1.0}"]),
         "random": ("random", []),
     }
-    image = jax.random.uniform(jax.random.key(0), (args.size, args.size, 3))
+    source = jax.random.uniform(jax.random.key(0), (args.size, args.size, 3))
     calls, times = {}, {name: [] for name in specs}
     for name, (spec, overrides) in specs.items():
-        made = build.parts(configs.load(spec, [*common, *overrides]))
-        rest = (made.extractor.weights, run.targets(made, [image]))
-        calls[name] = jax.jit(jax.value_and_grad(made.value, has_aux=True)), rest
-        jax.block_until_ready(calls[name][0](0.9 * image[None], *rest))
+        parts = build.parts(configs.load(spec, [*common, *overrides]))
+        inputs = (parts.extractor.weights, optimize.targets(parts, args.octaves, {"sources": [source]}))
+        calls[name] = jax.jit(jax.value_and_grad(parts.objective.value, has_aux=True)), inputs
+        jax.block_until_ready(calls[name][0](0.9 * source[None], *inputs))
     for _ in range(args.rounds):
-        for name, (evaluate, rest) in calls.items():
+        for name, (evaluate, inputs) in calls.items():
             begin = time.perf_counter()
-            jax.block_until_ready(evaluate(jnp.multiply(image, 0.9)[None], *rest))
+            jax.block_until_ready(evaluate(jnp.multiply(source, 0.9)[None], *inputs))
             times[name].append(time.perf_counter() - begin)
-    medians = {name: statistics.median(values) for name, values in times.items()}
+    medians = {name: statistics.median(seconds) for name, seconds in times.items()}
     print(f"{args.size} px, {args.octaves} octaves, jax {jax.__version__}, {jax.default_backend()}\n")
     print("| network | milliseconds | VGG-19's over it |\n|---|---|---|")
     for name, median in medians.items():

@@ -2,9 +2,9 @@
 
     python experiments/bench/profile_iteration.py [CONFIG] [--size 256] [--octaves 3] [--weights FILE] [--repeats 7]
 
-Each row holds those above it: pyramid and network alone, the value with Gram matrices, value and gradient, and an
-iteration, of ten in one call as in a run. Medians, interleaved; operations as the compiler counts them, beside the rate
-of a plain matrix product. Prints a Markdown table.
+Each row contains the rows above it: pyramid and network alone, the value with Gram matrices, value and gradient, and an
+iteration, of ten in one call as in a run. Times are medians, and the programs take turns. Operations are counted as by
+the compiler, and the last row has the rate of a plain matrix product. The script prints a Markdown table.
 """
 
 import argparse
@@ -12,17 +12,17 @@ import statistics
 import time
 
 import jax
-import jax.numpy as jnp
 
 from texjax import config as configs
 from texjax import pyramid
-from texjax.runs import plan, run
-from texjax.synthesis import build
+from texjax.runs import plan
+from texjax.synthesis import build, optimize
 
 STEPS = 10
 
 
 def seconds(function) -> float:
+    """Return how long a call takes."""
     begin = time.perf_counter()
     jax.block_until_ready(function())
     return time.perf_counter() - begin
@@ -39,39 +39,42 @@ def main() -> None:
     words = [f"--config.size=({args.size}, {args.size})", f"--config.octaves={args.octaves}"]
     words += [f"--config.save_every={STEPS}", *([f"--config.features.weights={args.weights}"] * bool(args.weights))]
     config = configs.load(args.config, words)
-    made = build.parts(config)
-    stack, source = jax.random.uniform(jax.random.key(0), (2, 1, 1, args.size, args.size, 3))
-    given = (made.extractor.weights, run.targets(made, [source[0, 0] ** 2]))
-    shapes = jax.eval_shape(jax.vmap(lambda x: made.minimizer.init(x, *given)), stack)
-    state = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
-    state, _, _ = made.advance(stack, state, True, 0, *given)
+    parts = build.parts(config)
+    images, source = jax.random.uniform(jax.random.key(0), (2, 1, 1, args.size, args.size, 3))
+    weights, targets = (
+        parts.extractor.weights,
+        optimize.targets(parts, config.octaves, {"sources": [source[0, 0] ** 2]}),
+    )
+    keys = jax.random.split(jax.random.key(config.seed), 1)
+    state = parts.program.empty(images, keys, weights, targets)
+    state, _, _ = parts.program.run(images, state, keys, True, 0, 0, weights, targets)
+    choices = jax.tree.map(lambda array: array[0], state.choices)  # () where no term refreshes
 
-    def network(images, weights, targets):
+    def network(images, weights, targets, *choices):
         levels = pyramid.gaussian(images[0], config.octaves, config.pyramid.padding)
-        return sum(x.sum() for level in levels for x in made.extractor.apply(weights, level, made.layers).values())
+        maps = [parts.extractor.apply(weights, level, parts.layers) for level in levels]
+        return sum(features.sum() for of_level in maps for features in of_level.values())
 
     programs = {
         "pyramid and network": network,
-        "value": made.value,
-        "value and gradient": jax.value_and_grad(made.value, has_aux=True),
+        "value": parts.objective.value,
+        "value and gradient": jax.value_and_grad(parts.objective.value, has_aux=True),
     }
-    calls, flops = {}, {}
+    inputs, calls, flops = (images[0], weights, targets, *choices), {}, {}
     for name, function in programs.items():
-        compiled = jax.jit(function).lower(stack[0], *given).compile()
-        calls[name], flops[name] = (
-            (lambda compiled=compiled: compiled(stack[0], *given)),
-            plan._cost(function, stack[0], *given)[0],
-        )
-    calls["iteration"] = lambda: made.advance(stack, state, False, STEPS, *given)
+        compiled = jax.jit(function).lower(*inputs).compile()
+        calls[name] = lambda compiled=compiled: compiled(*inputs)
+        flops[name] = plan._cost(function, *inputs)[0]
+    calls["iteration"] = lambda: parts.program.run(images, state, keys, False, 0, STEPS, weights, targets)
     times = {name: [] for name in calls}
     for _ in range(args.repeats + 1):
         for name, call in calls.items():
             times[name].append(seconds(call) / (STEPS if name == "iteration" else 1))
-    found = {name: statistics.median(own[1:]) for name, own in times.items()}
+    medians = {name: statistics.median(of_call[1:]) for name, of_call in times.items()}
     print("| what | seconds | of an iteration | GFLOP/s |\n| --- | --- | --- | --- |")
-    for name, own in found.items():
-        rate = f"{flops[name] / own / 1e9:.0f}" if name in flops else ""
-        print(f"| {name} | {own:.4f} | {own / found['iteration']:.2f} | {rate} |")
+    for name, median in medians.items():
+        rate = f"{flops[name] / median / 1e9:.0f}" if name in flops else ""
+        print(f"| {name} | {median:.4f} | {median / medians['iteration']:.2f} | {rate} |")
     print(f"| plain matrix product | | | {plan._rate() / 1e9:.0f} |")
 
 

@@ -2,8 +2,9 @@
 
     python experiments/bench/sweeping.py SOURCE [--config random:tiny] [--runs 8] [--repeats 5] [KEY=VALUE ...]
 
-Programs are compiled beforehand, and both make the same pictures, in turns. All that a sweep does counts: declaring its
-runs, locking, records, looking at what there is, and the batches.
+Programs are compiled beforehand, both loops make the same pictures, and they take turns. Everything that a sweep does
+counts: declaring its runs, locking, writing and reading records, and forming batches. The script prints a Markdown
+table.
 """
 
 import argparse
@@ -29,18 +30,21 @@ def sweep(add):
 """
 
 
-def bare(configurations, source, folder):
-    for seed, config in enumerate(configurations):
-        run.synthesize(config, [source], lambda made, to=folder / str(seed): records.exact(to))
+def bare(runs, source, folder):
+    """Make the runs in a plain loop."""
+    for seed, config in enumerate(runs):
+        run.synthesize(config, {"sources": [source]}, lambda parts, to=folder / str(seed): records.exact(to))
 
 
 def swept(spec, source, folder):
-    made = sweep.Sweep(folder, spec, entries.declared(entries.Given(spec, (), [str(source)])))
-    found = sweep.execute(made, engines.serial, contract.Resources(1, folder))
-    assert {one.status for one in found.values()} <= {"finished", "converged"}
+    """Make the runs as a sweep."""
+    declared = entries.declared(entries.Request(spec, (), [str(source)]))
+    runs = sweep.execute(sweep.Sweep(folder, spec, declared), engines.serial, contract.Resources(1, folder))
+    assert {ended.status for ended in runs.values()} <= {"finished", "converged"}
 
 
 def timed(function, *args):
+    """Return the seconds that a call takes with a fresh folder."""
     begin = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         function(*args, Path(folder))
@@ -57,21 +61,18 @@ def main():
     args = parser.parse_args()
     overrides = [f"--config.{word}" for word in args.overrides]
     base = configs.load(args.config, overrides)
-    configurations = [configs.overridden(base, {"seed": seed}) for seed in range(args.runs)]
+    runs = [configs.overridden(base, {"seed": seed}) for seed in range(args.runs)]
     with tempfile.TemporaryDirectory() as folder:
         spec = Path(folder, "swept.py")
         spec.write_text(SWEEP.format(config=args.config, overrides=overrides, runs=args.runs))
-        timed(bare, configurations[:1], args.source)
-        pairs = [
-            (timed(bare, configurations, args.source), timed(swept, str(spec), args.source))
-            for _ in range(args.repeats)
-        ]
-    alone, within = (statistics.median(found) for found in zip(*pairs, strict=True))
-    ratio = statistics.median(b / a for a, b in pairs)
+        timed(bare, runs[:1], args.source)
+        pairs = [(timed(bare, runs, args.source), timed(swept, str(spec), args.source)) for _ in range(args.repeats)]
+    bare_median, swept_median = (statistics.median(seconds) for seconds in zip(*pairs, strict=True))
+    ratio = statistics.median(swept_seconds / bare_seconds for bare_seconds, swept_seconds in pairs)
     print(f"{args.config} {' '.join(args.overrides)}, {args.runs} runs, {args.repeats} repeats\n")
     print("| | s per run | over bare |\n|---|---|---|")
-    print(f"| bare loop | {alone / args.runs:.4f} | 1 |")
-    print(f"| sweep | {within / args.runs:.4f} | {ratio:.3f} |")
+    print(f"| bare loop | {bare_median / args.runs:.4f} | 1 |")
+    print(f"| sweep | {swept_median / args.runs:.4f} | {ratio:.3f} |")
 
 
 if __name__ == "__main__":

@@ -4,9 +4,10 @@
         [--iterations 500] [--recipe "CONFIG --config.KEY=VALUE"]...
 
 Needs the `bench` extra. The reference is Snelgrove's program: unpadded VGG-19, noise near black, SciPy's L-BFGS-B for
-`iterations` iterations, here on PyTorch (`torch_snelgrove.py`). Every picture of the recipe, and the reference's last
-one, are judged by the reference's whole objective: as saved, that is with values cut off at 0 and 1, and the reference
-also before that, as it ends with values outside. Times are without compiling and without judging. Writes the pictures.
+`iterations` iterations, here on PyTorch (`torch_snelgrove.py`). The reference's whole objective judges every picture of
+the recipe and the last one of the reference as they would be saved, with values cut off at 0 and 1. It also judges the
+reference's last picture before that, because the reference ends with values outside. Times are without compiling and
+without judging. The script prints a Markdown table and writes the pictures into OUT_DIR.
 """
 
 import argparse
@@ -14,11 +15,10 @@ import shlex
 from pathlib import Path
 
 import numpy as np
-import timed
-import torch_snelgrove
 
+from experiments.bench import timed, torch_snelgrove
 from texjax import config as configs
-from texjax import images
+from texjax import images, shipped
 
 RECIPE = "texture:network=vgg19"
 
@@ -31,12 +31,11 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--octaves", type=int, default=3)
     parser.add_argument("--iterations", type=int, default=500)
-    parser.add_argument("--recipe", action="append", help=f"config with overrides, {RECIPE} unless told")
+    parser.add_argument("--recipe", action="append", help=f"a config with overrides; {RECIPE} where none is given")
     args = parser.parse_intermixed_args()
     args.output.mkdir(parents=True, exist_ok=True)
-    network = torch_snelgrove.load(
-        args.weights, torch_snelgrove.load_means(configs.shipped("weights") / "vgg19_channel_means.safetensors")
-    )
+    means = torch_snelgrove.load_means(shipped.folder("weights") / "vgg19_channel_means.safetensors")
+    network = torch_snelgrove.load(args.weights, means)
     common = [f"--config.size=({args.size}, {args.size})", f"--config.octaves={args.octaves}"]
     common += ["--config.save_every=5", "--config.tol=0.0"]
     print("| texture | recipe | seconds | loss as saved | seconds until the reference's loss as saved, and before |")
@@ -45,19 +44,19 @@ def main() -> None:
         source = timed.source(path, args.size)
         objective = torch_snelgrove.Objective(network, source, torch_snelgrove.Settings(octaves=args.octaves))
         start = torch_snelgrove.start_image(args.size, args.size)
-        found = torch_snelgrove.minimize(objective, start, max_iter=args.iterations)
-        image = np.clip(found.image, 0, 1).astype(np.float32)
-        goals = objective.value_and_grad(image)[0], min(found.losses)
+        result = torch_snelgrove.minimize(objective, start, max_iter=args.iterations)
+        image = np.clip(result.image, 0, 1).astype(np.float32)
+        goals = objective.value_and_grad(image)[0], min(result.losses)
         images.save(args.output / f"{path.stem}_reference.png", image)
-        print(f"| {path.stem} | reference | {found.seconds[-1]:.1f} | {goals[0]:.4g} | before: {goals[1]:.4g} |")
+        print(f"| {path.stem} | reference | {result.seconds[-1]:.1f} | {goals[0]:.4g} | before: {goals[1]:.4g} |")
         for number, recipe in enumerate(args.recipe or [RECIPE]):
             spec, *words = shlex.split(recipe)
             if configs.load(spec).features.name == "vgg19":
                 words += [f"--config.features.weights={args.weights}"]
-            passed = list(timed.moments(configs.load(spec, [*common, *words]), source))
-            curve = [(moment.seconds, objective.value_and_grad(moment.image)[0]) for moment in passed]
+            moments = list(timed.moments(configs.load(spec, [*common, *words]), source))
+            curve = [(moment.seconds, objective.value_and_grad(moment.image)[0]) for moment in moments]
             until = [next((f"{t:.1f}" for t, loss in curve if loss <= goal), "never") for goal in goals]
-            images.save(args.output / f"{path.stem}_{number}.png", passed[-1].image)
+            images.save(args.output / f"{path.stem}_{number}.png", moments[-1].image)
             print(f"| {path.stem} | {recipe} | {curve[-1][0]:.1f} | {curve[-1][1]:.4g} | {until[0]}, {until[1]} |")
 
 

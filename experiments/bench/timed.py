@@ -1,16 +1,14 @@
-"""What experiments that race recipes share: sources at the size that suits a result, and runs with their times."""
+"""What the experiments that race recipes share: sources of a suitable size, and runs that report their time."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
+import texjax
 from texjax import config as configs
 from texjax import images
-from texjax.runs import run
-from texjax.synthesis import schedule
 
 
 class Moment(NamedTuple):
@@ -22,23 +20,22 @@ class Moment(NamedTuple):
 
 
 def source(path: Path, size: int) -> np.ndarray:
-    """The picture [h, w, 3]; a wider one than twice `size` is reduced to that."""
+    """Return the picture [h, w, 3], reduced to a width of twice `size` where it is wider."""
     whole = images.load(path)
     return images.load(path, width=2 * size) if whole.shape[1] > 2 * size else whole
 
 
 def moments(config: configs.Config, source: np.ndarray) -> Iterator[Moment]:
-    """A run's moments, at full size; those of coarser scales only count. Programs are compiled beforehand."""
-    arrays = [jnp.asarray(source)]
-    first = schedule.scales(config)[0]
-    stack = run.start(first.config, schedule.reduced(arrays, first))
-    brief = config.copy_and_resolve_references()
-    with brief.unlocked():
-        brief.max_iter, brief.schedule.steps = 1, (1,) * len(config.schedule.steps)
-    list(run.iterates(brief, arrays, stack))
+    """Yield the moments of a run at full size; the time at coarser sizes counts too.
+
+    A run of one step at every size comes first, so that the programs are compiled before the clock starts.
+    """
+    one_step_each = {"max_iter": 1, "schedule.steps": (1,) * len(config.schedule.steps)}
+    for _ in texjax.iterate(source, config=config, **one_step_each):
+        pass
     seconds = 0.0
-    for now in run.iterates(config, arrays, stack):
-        seconds += now.seconds
-        image = now.images[0, 0]
+    for iterate in texjax.iterate(source, config=config):
+        seconds += iterate.seconds
+        image = iterate.images[0, 0]
         if image.shape[1::-1] == tuple(config.size):
-            yield Moment(seconds, now.step, np.clip(image, 0, 1))
+            yield Moment(seconds, iterate.step, np.clip(image, 0, 1))

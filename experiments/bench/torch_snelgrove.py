@@ -1,6 +1,6 @@
 """Snelgrove's multi-scale Gram objective in PyTorch, minimized by SciPy: an implementation to compare texjax with.
 
-It shares no code with texjax, so an agreement of the two says something about both. Images are sRGB [h, w, 3] in
+It shares no code with texjax, so an agreement of the two says something about both. Images are [h, w, 3], sRGB in
 [0, 1].
 
     python experiments/bench/torch_snelgrove.py bark.jpg out.png --weights vgg19.h5 --octaves 4 --max-iter 500
@@ -28,42 +28,42 @@ LAYERS = tuple(
     for name in (*(f"conv{block}_{index}" for index in range(1, count + 1)), f"pool{block}")
 )
 BGR_MEAN = (103.939, 116.779, 123.68)
-DEAD = 1e-4
+DEAD = 1e-4  # a channel whose mean activation is below this part of its layer's average is not normalized
 KERNEL = (0.05, 0.25, 0.4, 0.25, 0.05)  # Burt and Adelson 1983, a = 0.4
 
 Network = dict[str, tuple[torch.Tensor, torch.Tensor]]  # layer -> kernel [out, in, 3, 3], bias [out]
 
 
 def load(path: str | Path, means: Mapping[str, np.ndarray] | None = None, dtype=torch.float32) -> Network:
-    """The convolutions that a Keras-layout h5 file holds, in order.
+    """Return the convolutions of a Keras-layout h5 file, in order.
 
-    means: {layer: [c]} mean activation after the ReLU; given, it is moved to 1 for every channel that has one to speak
-        of (over DEAD times its layer's average), as Gatys did.
+    means: {layer: [c]}, mean activations after the ReLU. If given, every channel that is not dead is scaled to a mean
+    activation of 1, as Gatys did.
     """
-    network, before = {}, np.ones(3)
+    network, input_scale = {}, np.ones(3)
     with h5py.File(path) as file:
         for layer in LAYERS:
             group = file.get(f"block{layer[4]}_conv{layer[-1]}")
             if not layer.startswith("conv") or group is None:
                 continue
             kernel, bias = sorted((np.asarray(group[name], np.float64) for name in group), key=lambda a: -a.ndim)
-            after = np.ones_like(bias) if means is None else np.asarray(means[layer], np.float64)
-            after = np.where(after > DEAD * after.mean(), after, 1)
-            kernel, bias, before = kernel * before[:, None] / after, bias / after, after
+            scale = np.ones_like(bias) if means is None else np.asarray(means[layer], np.float64)
+            scale = np.where(scale > DEAD * scale.mean(), scale, 1)
+            kernel, bias, input_scale = kernel * input_scale[:, None] / scale, bias / scale, scale
             weight = torch.as_tensor(kernel.transpose(3, 2, 0, 1).copy(), dtype=dtype)  # HWIO -> OIHW
             network[layer] = weight.contiguous(memory_format=torch.channels_last), torch.as_tensor(bias, dtype=dtype)
     return network
 
 
 def convolve(x: torch.Tensor, kernel: torch.Tensor, bias: torch.Tensor, padding: str) -> torch.Tensor:
-    """[1, i, h, w] -> [1, o, h', w']: 3 x 3 and ReLU; two pixels smaller if `padding` is "valid"."""
+    """Convolve [1, i, h, w] with 3 x 3 kernels, then ReLU; the result is two pixels smaller if `padding` is "valid"."""
     if padding in ("reflect", "circular"):
         x = F.pad(x, (1, 1, 1, 1), mode=padding).contiguous(memory_format=torch.channels_last)
     return F.relu(F.conv2d(x, kernel, bias, padding=1 if padding == "same" else 0))
 
 
 def downsample(x: torch.Tensor, pool: str, padding: str) -> torch.Tensor:
-    """[1, c, h, w] -> half as large: rounded down if `padding` is "valid", else up."""
+    """Pool [1, c, h, w] to half its size, rounded down if `padding` is "valid", else up."""
     odd = (0, x.shape[3] % 2, 0, x.shape[2] % 2)
     if padding in ("reflect", "circular") and any(odd):
         x = F.pad(x, odd, mode=padding).contiguous(memory_format=torch.channels_last)
@@ -76,7 +76,7 @@ def downsample(x: torch.Tensor, pool: str, padding: str) -> torch.Tensor:
 def features(
     network: Network, image: torch.Tensor, layers: Sequence[str], pool: str = "average", padding: str = "valid"
 ) -> dict[str, torch.Tensor]:
-    """Image [h, w, 3] -> {layer: [h', w', c]} after ReLU."""
+    """Return {layer: [h', w', c]}, the activations of an image [h, w, 3] after the ReLU."""
     x = image.flip(-1) * 255 - torch.tensor(BGR_MEAN, dtype=image.dtype)
     x, out = x.permute(2, 0, 1)[None].contiguous(memory_format=torch.channels_last), {}
     for layer in LAYERS[: max(map(LAYERS.index, layers)) + 1]:
@@ -86,7 +86,7 @@ def features(
 
 
 def pyramid(image: torch.Tensor, octaves: int, padding: str = "valid") -> list[torch.Tensor]:
-    """Image [h, w, 3] -> Gaussian octaves, the image itself first; `padding` is valid, reflect or circular."""
+    """Return the Gaussian octaves of an image [h, w, 3], itself first; `padding` is valid, reflect or circular."""
     row = torch.tensor(KERNEL, dtype=image.dtype)
     kernel = torch.outer(row, row).expand(3, 1, 5, 5)
     levels = [image.permute(2, 0, 1)[None]]
@@ -97,20 +97,24 @@ def pyramid(image: torch.Tensor, octaves: int, padding: str = "valid") -> list[t
 
 
 def gram(feature: torch.Tensor) -> torch.Tensor:
-    """[h, w, c] -> [c, c]: second moments, averaged over pixels and divided by the channels."""
+    """Return the second moments [c, c] of features [h, w, c], averaged over pixels and divided by the channels."""
     flat = feature.reshape(-1, feature.shape[-1])
     return flat.T @ flat / flat.shape[0] / flat.shape[1]
 
 
 class Settings(NamedTuple):
-    """Everything of the objective but its arrays."""
+    """The settings of the objective.
+
+    padding: of the network. pyramid_padding: of the pyramid. penalty: factor on the mean square of how far values are
+    outside of [0, 1].
+    """
 
     octaves: int = 4
     layers: tuple[str, ...] = ("pool1", "conv3_2")
     pool: str = "average"
-    padding: str = "valid"  # of the network
+    padding: str = "valid"
     pyramid_padding: str = "valid"
-    penalty: float = 0.0  # times the mean square of what leaves [0, 1]
+    penalty: float = 0.0
 
 
 DEFAULTS = Settings()
@@ -120,28 +124,28 @@ class Objective:
     """Sum over octaves and layers of the squared differences of Gram matrices, plus a penalty on the range."""
 
     def __init__(self, network: Network, source: np.ndarray, settings: Settings = DEFAULTS):
-        """`source`: [h, w, 3] in [0, 1]; everything is computed at the network's precision."""
+        """Compute the targets of a source [h, w, 3]; everything is computed at the network's precision."""
         self.network, self.settings = network, settings
         self.dtype = next(iter(network.values()))[0].dtype
         with torch.no_grad():
             self.targets = self.grams(torch.as_tensor(source, dtype=self.dtype))
 
     def grams(self, image: torch.Tensor) -> list[torch.Tensor]:
-        """Image [h, w, 3] -> Gram matrices [c, c], octave by octave and layer by layer."""
+        """Return the Gram matrices [c, c] of an image [h, w, 3], octave by octave and layer by layer."""
         octaves = pyramid(image, self.settings.octaves, self.settings.pyramid_padding)
         _, layers, pool, padding = self.settings[:4]
         maps = (features(self.network, octave, layers, pool, padding) for octave in octaves)
         return [gram(octave[layer]) for octave in maps for layer in layers]
 
     def value(self, image: torch.Tensor) -> torch.Tensor:
-        """Image [h, w, 3] -> scalar."""
+        """Return the scalar loss of an image [h, w, 3]."""
         pairs = zip(self.targets, self.grams(image), strict=True)
-        loss = sum((target - got).square().sum() for target, got in pairs)
+        loss = sum((target - matrix).square().sum() for target, matrix in pairs)
         outside = (image - image.clamp(0, 1)).square().mean()
         return loss + self.settings.penalty * outside if self.settings.penalty else loss
 
     def value_and_grad(self, image: np.ndarray) -> tuple[float, np.ndarray]:
-        """Image [h, w, 3] -> loss, gradient [h, w, 3] at the network's precision."""
+        """Return the loss of an image [h, w, 3] and its gradient [h, w, 3], at the network's precision."""
         leaf = torch.tensor(image, dtype=self.dtype, requires_grad=True)
         loss = self.value(leaf)
         (gradient,) = torch.autograd.grad(loss, leaf)
@@ -149,7 +153,10 @@ class Objective:
 
 
 class Result(NamedTuple):
-    """image: [h, w, 3], not clipped. losses, seconds: one entry per evaluation. iterations and message: SciPy's."""
+    """How a minimization ended.
+
+    image: [h, w, 3], not clipped. losses, seconds: one entry for each evaluation. iterations, message: as SciPy says.
+    """
 
     image: np.ndarray
     losses: list[float]
@@ -166,10 +173,16 @@ def minimize(
     scale: float = 255.0,
     maxfun: int = 15000,
 ) -> Result:
-    """L-BFGS-B without bounds from `x0` [h, w, 3]; the vector is float64, `scale` times the image (255: pixel values).
+    """Minimize by L-BFGS-B without bounds.
 
-    The reference minimizes over pixel values; the scale changes the first step only. maxfun: evaluations at most, but
-    for those of the line search that reaches it.
+    Args:
+        objective: to minimize.
+        x0: the start [h, w, 3].
+        max_iter: largest number of iterations.
+        maxcor: number of curvature pairs.
+        scale: SciPy's vector is float64 and `scale` times the image. The reference minimizes over pixel values, 255
+            times the image; the scale changes the first step only.
+        maxfun: largest number of evaluations, which the last line search may exceed.
     """
     losses, seconds, start = [], [], time.perf_counter()
 
@@ -181,12 +194,12 @@ def minimize(
 
     options = {"maxiter": max_iter, "maxcor": maxcor, "maxfun": maxfun}
     vector = np.asarray(x0, np.float64).ravel() * scale
-    found = scipy.optimize.minimize(evaluate, vector, method="L-BFGS-B", jac=True, tol=1e-9, options=options)
-    return Result(found.x.reshape(x0.shape) / scale, losses, seconds, int(found.nit), str(found.message))
+    end = scipy.optimize.minimize(evaluate, vector, method="L-BFGS-B", jac=True, tol=1e-9, options=options)
+    return Result(end.x.reshape(x0.shape) / scale, losses, seconds, int(end.nit), str(end.message))
 
 
 def read_image(path: str | Path, width: int | None = None) -> np.ndarray:
-    """[h, w, 3] in [0, 1], float64; resized to `width` by Lanczos if given."""
+    """Read an image [h, w, 3], float64 in [0, 1], resized to `width` by Lanczos if that is given."""
     image = Image.open(path).convert("RGB")
     if width:
         image = image.resize((width, round(width * image.height / image.width)), Image.Resampling.LANCZOS)
@@ -194,19 +207,19 @@ def read_image(path: str | Path, width: int | None = None) -> np.ndarray:
 
 
 def start_image(height: int, width: int, seed: int = 0) -> np.ndarray:
-    """The reference's start [h, w, 3]: normal noise of deviation 1 around a pixel value of 10, of 255."""
+    """Return the reference's start [h, w, 3]: normal noise of deviation 1 around a pixel value of 10, of 255."""
     return (10 + np.random.default_rng(seed).standard_normal((height, width, 3))) / 255
 
 
 def load_means(path: str | Path) -> dict[str, np.ndarray]:
-    """Channel means {layer: [c]} from a safetensors file; what else it holds is left."""
+    """Read channel means {layer: [c]} from a safetensors file, and leave out everything else in it."""
     from safetensors.numpy import load_file
 
     return {name: mean for name, mean in load_file(path).items() if name in LAYERS}
 
 
 def parse_args() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("source")
     parser.add_argument("output")

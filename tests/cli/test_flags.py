@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from texjax import features
-from texjax.cli import main, synthesize
+from texjax.cli import main
 from texjax.features.weights import files
 from texjax.runs import records
 
@@ -28,15 +28,14 @@ def get_config(arg=None):
     arg, config = parse_arg(arg, novelty=False, vgg=False), defaults()
     config.update(size=(24, 16), octaves=2, max_iter=4, save_every=1)
     config.pyramid.padding = "circular"
-    config.features = ConfigDict(dict(name="random", size=3, channels=4, seed=0, padding="circular"))
-    common = dict(weight=1.0, layers=dict(pixels=1.0), octave_weights=(), mul=1.0)
-    joins = dict(join="average", join_weights=(), join_position=0.5, join_regularization=1e-3)
-    config.terms = ConfigDict(dict(gram=common | joins | dict(name="gram", normalization="pixels")))
+    config.features = ConfigDict(dict(name="random", size=3, channels=4, padding="circular"))
+    layers = dict(pixels=1.0)
+    config.terms = ConfigDict(dict(gram=dict(name="gram", layers=layers, normalization="pixels")))
     config.init = ConfigDict(dict(name="picture", path="start.png"))
     config.optimizer = ConfigDict(dict(name="adam", learning_rate=0.001, range="none"))  # quickest to compile
     if arg.novelty:
         config.frames = 2
-        config.terms = ConfigDict(dict(novelty=common | dict(name="novelty", internal=False)))
+        config.terms = ConfigDict(dict(novelty=dict(name="novelty", layers=layers)))
     if arg.vgg:
         config.features = ConfigDict(dict(name="vgg19", weights="", padding="same", normalize=False))
     return config
@@ -131,7 +130,7 @@ def first(run: Run) -> float:
 
 
 def tied(run: Run) -> list[float]:
-    """The first losses between frames, one per octave."""
+    """The first loss between frames."""
     return [share for term, share in run.lines()[0]["terms"].items() if term.startswith("inter_frame")]
 
 
@@ -218,7 +217,7 @@ ROWS: list[tuple[str, str, str, Callable[[Run], Any], Any]] = [
     ("", "--if-order", "3" + ANIMATE, tied, [near((1 + 4 + 9) * 64**2)]),
     ("", "--if-distance-type", "l2" + ANIMATE, tied, [near(5 * 64**2)]),
     ("", "--if-distance-type", "lap1" + ANIMATE, tied, [near(5 * (2 * 64) ** 2)]),  # all detail, and doubled
-    ("", "--if-octaves", "2" + ANIMATE, tied, [near(5 * 64**2), NOTHING]),
+    ("", "--if-octaves", "2" + ANIMATE, tied, [near(5 * 64**2)]),  # the coarser octave is gray and adds nothing
     ("-os", "--octave-step", "2 --config tiny.py:novelty", first, near(novelty(2))),
     ("", "--internal", "--config tiny.py:novelty", first, near(novelty(4))),
 ]
@@ -235,10 +234,10 @@ def test_a_flag_does_what_it_says(short, long, words, seen, expected, folder, ca
 @pytest.mark.parametrize(
     ("words", "key"),
     [
-        ("--octave-step 0 --config tiny.py:novelty", "--octave-step is 0; give a whole number from 1"),
+        ("--octave-step 0 --config tiny.py:novelty", "octave_step is 0; give a whole number from 1"),
         ("--octave-step 1.5 --config tiny.py:novelty", "'1.5'"),
-        ("--octave-step 2", "--octave-step sets novelty terms, and this config has none"),
-        ("--internal", "--internal sets novelty terms, and this config has none"),
+        ("--octave-step 2", "--octave-step sets terms with the setting 'octave_step', and this config has none"),
+        ("--internal", "--internal sets terms with the setting 'internal', and this config has none"),
         ("-d model", "features 'random' read no weights"),
     ],
 )
@@ -249,11 +248,3 @@ def test_a_flag_that_cannot_be(words, key, folder, capsys):
     sentence = capsys.readouterr().err
     assert (end.value.code, sentence.count("\n"), key in sentence) == (2, 1, True), sentence
     assert not Path("out").exists()
-
-
-def test_skipped_octaves_keep_the_weights_of_the_others(folder):
-    words = ["--config", "tiny.py:novelty", "-o", "5", "-os", "2"]
-    args = main._parser().parse_args(["synthesize", *words])
-    weights = "--config.terms.novelty.octave_weights=(1.0,2.0,3.0,4.0,5.0)"
-    assert synthesize.resolve(args, []).terms.novelty.octave_weights == (1, 0, 1, 0, 1)
-    assert synthesize.resolve(args, [weights]).terms.novelty.octave_weights == (1, 0, 3, 0, 5)

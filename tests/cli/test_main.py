@@ -11,12 +11,13 @@ from PIL import Image
 
 from texjax import config as configs
 from texjax.cli import main, synthesize
+from texjax.losses import joins
 
 
 def resolve(*words: str):
     """The config that the command would run with."""
-    ours, overrides = main._split(["synthesize", *words])
-    return synthesize.resolve(main._parser().parse_args(ours), overrides)
+    flags, overrides = main._split(["synthesize", *words])
+    return synthesize.resolve(main._parser().parse_args(flags), overrides)
 
 
 def call(capsys, *words: object) -> str:
@@ -34,6 +35,7 @@ def value(config, key: str):
     return config.to_dict() if hasattr(config, "to_dict") else config
 
 
+START = {"name": "noise", "mean": 10 / 255, "deviation": 1 / 255, "group": "sources"}
 # Long and short form, what follows, the key and its value; indices as of the reference's `Sequential.layers`.
 FLAGS = [
     ("--output-width", "-ow", "200", "size", (200, 200)),
@@ -51,12 +53,12 @@ FLAGS = [
     ("--padding-mode", "-p", "valid", "pyramid.padding", "valid"),
     ("--padding-mode", "-p", "circular", "features.padding", "circular"),
     ("--padding-mode", "-p", "circular", "pyramid.padding", "circular"),
-    *(("--join-mode", "-j", mode, "terms.gram.join", mode) for mode in synthesize.JOIN_MODES),
+    *(("--join-mode", "-j", mode, "terms.gram.join", mode) for mode in joins.NAMES),
     ("--count", "-c", "4", "count", 4),
     ("--mul", None, "1.5", "terms.gram.mul", 1.5),
-    ("--seed", None, "symmetric", "init", {"name": "symmetric"}),
-    ("--seed", None, "random", "init", {"name": "noise", "mean": 10 / 255, "deviation": 1 / 255}),
-    ("--init", None, "start.png", "init", {"name": "picture", "path": "start.png"}),
+    ("--seed", None, "symmetric", "init.name", "symmetric"),
+    ("--seed", None, "random", "init", START),
+    ("--init", None, "start.png", "init.path", "start.png"),
     ("--data-dir", "-d", "model_data", "features.weights", "model_data"),
     ("--tol", None, "1e-5", "tol", 1e-5),
     ("--if-weight", None, "0.5", "terms.inter_frame.weight", 0.5),
@@ -139,7 +141,7 @@ def test_flags_that_are_no_keys():
         ("-p valid", "--config.pyramid.padding=circular", "pyramid.padding", "circular"),
         ("--mul 2", "--config.terms.gram.mul=3.0", "terms.gram.mul", 3.0),
         ("-l 2 7", "--config.terms.gram.layers.pool1=0.5", "terms.gram.layers", {"pool1": 0.5, "conv3_2": 1.0}),
-        ("--seed symmetric", "--config.init={'name':'crop'}", "init", {"name": "crop"}),
+        ("--seed symmetric", "--config.init={'name':'crop'}", "init", {"name": "crop", "group": "sources"}),
         ("-d here", "--config.features.weights=there", "features.weights", "there"),
     ],
 )

@@ -1,6 +1,6 @@
-"""What a user may get wrong with `texjax sweep`: one sentence, the right exit code, and nothing half-written.
+"""Mistakes with `texjax sweep`: each is answered by one sentence and the right exit code, and no file is half-written.
 
-Each row: what follows `texjax sweep`, words the sentence must hold, the exit code. Configs are those of `SWEEPS`.
+A row has the words after `texjax sweep`, words that the sentence must contain, and the exit code. `SWEEPS` has configs.
 """
 
 import importlib
@@ -66,7 +66,7 @@ ROWS = [
     ("good nowhere.png", ["nowhere.png", "no such file"], 2),
     ("good a.png --content nowhere.png", ["nowhere.png"], 2),
     ("good a.png --content .", ["."], 2),
-    ("good a.png --analogy a.png b.png a.png", ["--analogy", "no other"], 2),
+    ("good a.png --analogy a.png b.png a.png", ["--analogy", "instead of sources"], 2),
     ("good --analogy a.png b.png nowhere.png", ["nowhere.png"], 2),
     ("good --analogy a.png b.png", ["--analogy", "3"], 2),
     ("", ["CONFIG"], 2),
@@ -88,7 +88,7 @@ ROWS = [
 
 
 def texjax(capsys, *words: object) -> tuple[int, str]:
-    """Exit code and what was written to standard error."""
+    """Run `texjax sweep`, and return its exit code and the text on standard error."""
     with pytest.raises(SystemExit) as end:
         main.main(["sweep", *map(str, words)])
     return int(end.value.code or 0), capsys.readouterr().err
@@ -139,11 +139,11 @@ def test_an_engine_that_is_not_installed(engine, library, here, monkeypatch, cap
 
 
 @pytest.fixture
-def stand(monkeypatch) -> list[int]:
-    """In place of `run.synthesize`; the seeds that it was called with."""
+def stand_in(monkeypatch) -> list[int]:
+    """Replaces `run.synthesize` by a function that just writes records; the list of the seeds it was called with."""
     seeds: list[int] = []
 
-    def synthesize(config, paths, directory, **about):
+    def synthesize(config, pictures, directory, **settings):
         seeds.append(config.seed)
         records.write_json(directory(None) / "run.json", {"status": "finished"})
         (directory(None) / "image.png").touch()
@@ -156,7 +156,7 @@ def stand(monkeypatch) -> list[int]:
 GOOD = ("good.py", "a.png", "--sweep-dir", "there")
 
 
-def test_a_directory_of_another_version(here, stand, capsys):
+def test_a_directory_of_another_version(here, stand_in, capsys):
     assert texjax(capsys, *GOOD) == (0, "")
     records.write_json(here / "there" / "sweep.json", {"version": archive.VERSION + 1, "config": "", "runs": []})
     before = tree(here)
@@ -166,8 +166,8 @@ def test_a_directory_of_another_version(here, stand, capsys):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1, 2]", "\0"])
-def test_a_damaged_list_of_runs(text, here, stand, capsys):
-    """What the sentence says to do helps, and costs no result."""
+def test_a_damaged_list_of_runs(text, here, stand_in, capsys):
+    """The remedy in the sentence helps, and no result is lost."""
     assert texjax(capsys, *GOOD) == (0, "")
     (here / "there" / "sweep.json").write_text(text)
     code, sentence = texjax(capsys, *GOOD)
@@ -175,50 +175,50 @@ def test_a_damaged_list_of_runs(text, here, stand, capsys):
     assert "there/sweep.json" in sentence and "remove this file" in sentence
     (here / "there" / "sweep.json").unlink()
     assert texjax(capsys, *GOOD) == (0, "")
-    assert stand == [1, 2] and len(json.loads((here / "there" / "sweep.json").read_text())["runs"]) == 2
+    assert stand_in == [1, 2] and len(json.loads((here / "there" / "sweep.json").read_text())["runs"]) == 2
 
 
 @pytest.mark.parametrize("name", ["run.json", "config.json", "image.png"])
-def test_damaged_records_are_named_and_their_runs_made_again(name, here, stand, capsys):
+def test_damaged_records_are_named_and_their_runs_made_again(name, here, stand_in, capsys):
     assert texjax(capsys, *GOOD) == (0, "")
     damaged = sorted((here / "there" / "runs").iterdir())[0]
     (damaged / name).unlink() if name == "image.png" else (damaged / name).write_text("{")
     code, sentence = texjax(capsys, *GOOD)
     assert (code, is_one_sentence(sentence)) == (0, True), sentence
-    assert damaged.name in sentence and "to be run again" in sentence
-    assert stand[:2] == [1, 2] and len(stand) == 3
-    assert texjax(capsys, *GOOD) == (0, "") and len(stand) == 3
+    assert damaged.name in sentence and "this run is repeated" in sentence
+    assert stand_in[:2] == [1, 2] and len(stand_in) == 3
+    assert texjax(capsys, *GOOD) == (0, "") and len(stand_in) == 3
 
 
-def test_a_directory_in_use(here, stand, capsys):
+def test_a_directory_in_use(here, stand_in, capsys):
     Path("there").mkdir()
     with filelock.FileLock("there/.lock"):
         code, sentence = texjax(capsys, *GOOD)
     assert (code, is_one_sentence(sentence)) == (2, True), sentence
-    assert "another sweep is running in there" in sentence and not stand
+    assert "another sweep is running in there" in sentence and not stand_in
     assert texjax(capsys, *GOOD) == (0, "")
 
 
 @pytest.mark.parametrize("again", [True, False])
-def test_runs_that_fail(again, here, stand, monkeypatch, capsys):
-    """The others are run, and the code says that not all is well."""
-    made = run.synthesize
+def test_runs_that_fail(again, here, stand_in, monkeypatch, capsys):
+    """The other runs are made, and the exit code reports the failure."""
+    synthesize = run.synthesize
 
     def fail(config, *args, **settings):
         if config.seed == 1:
             raise RuntimeError("no such\nluck") if again else errors.TexjaxError("octaves is 99.")
-        return made(config, *args, **settings)
+        return synthesize(config, *args, **settings)
 
     monkeypatch.setattr(run, "synthesize", fail)
     with pytest.raises(SystemExit) as end:
         main.main(["sweep", *GOOD])
     out, sentence = capsys.readouterr()
     assert (end.value.code, is_one_sentence(sentence)) == (1, True), sentence
-    assert "1 of 2 runs failed" in sentence and stand == [2]
+    assert "1 of 2 runs failed" in sentence and stand_in == [2]
     assert "failed: seed=1: " in out and "2 runs: 1 failed, 1 finished" in out and out.splitlines()[-1] == "there"
 
 
-def test_memory_that_is_too_little_is_told_of_the_run(here, monkeypatch, capsys):
+def test_too_little_memory_is_reported(here, monkeypatch, capsys):
     def fail(*args, **settings):
         raise MemoryError
 
@@ -230,7 +230,7 @@ def test_memory_that_is_too_little_is_told_of_the_run(here, monkeypatch, capsys)
     assert out.count("the device ran out of memory") == 2
 
 
-def test_a_sweep_that_only_plans_is_a_flag():
+def test_flags():
     words = "ablations/octaves a.png --engine ray --jobs 3 --retries 0 --dry-run"
     args = main._parser().parse_args(["sweep", *words.split()])
     assert (args.dry_run, args.engine, args.jobs, args.retries, args.sources) == (True, "ray", 3, 0, ["a.png"])
@@ -240,14 +240,14 @@ def test_a_sweep_that_only_plans_is_a_flag():
     ("words", "jobs"),
     [("--engine serial", 1), ("--engine processes", 2), ("--engine processes --jobs 5", 5), ("--engine ray", None)],
 )
-def test_the_usual_number_of_jobs(words, jobs, tmp_path):
-    """Without a number each run is a batch, which in processes would compile for itself."""
+def test_the_default_number_of_jobs(words, jobs, tmp_path):
+    """Ray has no default: each run is a batch of its own. In processes each batch compiles its programs again."""
     args = main._parser().parse_args(["sweep", "ablations/octaves", "a.png", *words.split()])
-    assert sweep._check(args)(tmp_path).jobs == jobs
+    assert sweep._resources(args)(tmp_path).jobs == jobs
 
 
 @pytest.mark.parametrize("words", [["mine.py"], ["ablations/octaves"]])
-def test_the_usual_directory(words, monkeypatch, here, stand, capsys):
+def test_the_default_directory(words, monkeypatch, here, stand_in, capsys):
     Path("mine.py").write_text(Path("good.py").read_text())
     assert texjax(capsys, *words, "a.png")[0] == 0
     assert (here / "outputs" / f"sweep.{Path(words[0]).stem}" / "sweep.json").exists()

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from texjax import config as configs
-from texjax import errors, features, images, losses, pyramid
-from texjax.cli import main, transfer
+from texjax import errors, features, images, losses, pyramid, types
+from texjax.cli import main, synthesize
 from texjax.images import copies
-from texjax.runs import inputs, run
-from texjax.synthesis import build, schedule
+from texjax.runs import inputs
+from texjax.synthesis import optimize, schedule
 
 # One filter bank of 5 x 5 and 8 channels on 48 px: quick to compile.
 SMALL = ["--config.size=(48, 40)", "--config.features={'name': 'random', 'size': 5, 'channels': 8, 'padding': 'same'}"]
@@ -32,10 +32,7 @@ def terms(**given: dict[str, Any]) -> str:
 
 
 def load(*words: str, **given: dict[str, Any]) -> configs.Config:
-    config = configs.load("cnnmrf_transfer:tiny", [*SMALL, ADAM, *words])
-    with config.unlocked():
-        config.terms = given
-    return config
+    return configs.overridden(configs.load("cnnmrf_transfer:tiny", [*SMALL, ADAM, *words]), {"terms": given})
 
 
 @pytest.fixture(scope="module")
@@ -53,35 +50,39 @@ def seen(path: Path) -> jax.Array:
     return EXTRACTOR.apply(EXTRACTOR.weights, jnp.asarray(images.load(path)), ("conv1_1",))["conv1_1"]
 
 
-def first_terms(config: configs.Config, paths: list[Path], others: dict[str, list[Path]]) -> dict[str, float]:
-    """Of the objective at its start."""
-    sources = inputs.load(config, paths)
-    groups = {of: [jnp.asarray(x) for x in group] for of, group in inputs.load_others(config, others).items()}
-    made, arrays = build.parts(config), [jnp.asarray(x) for x in sources]
-    stack = run.start(config, arrays, groups)
-    _, found = jax.jit(made.value)(stack[0], made.extractor.weights, run.targets(made, arrays, groups))
-    return {name: float(value) for name, value in found.items()}
+def first_terms(config: configs.Config, paths: dict[str, list[Path]]) -> dict[str, float]:
+    """The terms of the objective at its start."""
+    pictures = inputs.load(config, paths)
+    parts = optimize.check(config, pictures)
+    targets = optimize.targets(parts, config.octaves, pictures)
+    start = optimize.start(config, {group: [jnp.asarray(x) for x in arrays] for group, arrays in pictures.items()})
+    _, shares = jax.jit(parts.objective.value)(start[0], parts.extractor.weights, targets)
+    return {name: float(value) for name, value in shares.items()}
+
+
+def view(features: jax.Array) -> types.View:
+    return types.View(0, "conv1_1", 1.0, features[None])
 
 
 def test_every_term_sees_its_pictures(paths: dict[str, Path]):
     """Against the loss functions called by hand on the start, a picture of its own."""
     given: dict[str, Any] = dict(
-        content=term(name="content", of="content", weight=3.0),
+        content=term(name="content", group="content", weight=3.0),
         gram=term(name="gram"),
         mrf=term(name="mrf", weight=2.0, rotations=1),
-        analogy=term(name="analogy", of="analogy", weight=0.5),
+        analogy=term(name="analogy", group="analogy", weight=0.5),
         smoothness=term(name="smoothness", layers=dict(pixels=1.0)),
     )
     start = f"--config.init={{'name': 'picture', 'path': '{paths['other']}'}}"
     config = load(start, "--config.source.fit=0.0", "--config.schedule.steps=()", **given)
-    others = {"content": [paths["content"]], "analogy": [paths["a"], paths["a_prime"], paths["content"]]}
-    found = first_terms(config, [paths["style"]], others)
+    analogy = [paths["a"], paths["a_prime"], paths["content"]]
+    found = first_terms(config, {"sources": [paths["style"]], "content": [paths["content"]], "analogy": analogy})
 
     image = jax.image.resize(jnp.asarray(images.load(paths["other"])), (40, 48, 3), "lanczos3").clip(0, 1)
     x = EXTRACTOR.apply(EXTRACTOR.weights, image, ("conv1_1",))["conv1_1"]
     bank = [
         EXTRACTOR.apply(EXTRACTOR.weights, jnp.asarray(copy), ("conv1_1",))["conv1_1"]
-        for copy in copies.of(images.load(paths["style"]), 1, 0)
+        for copy in copies.turned_and_scaled(images.load(paths["style"]), 1, 0)
     ]
     group = {
         "content": (losses.content(), [seen(paths["content"])], 3.0),
@@ -90,34 +91,33 @@ def test_every_term_sees_its_pictures(paths: dict[str, Path]):
         "analogy": (losses.analogy(), [seen(paths[name]) for name in ("a", "a_prime", "content")], 0.5),
     }
     for name, (loss, shown, weight) in group.items():
-        target = loss.join([loss.summarize(picture, None) for picture in shown])
-        want = weight * float(loss.distance(loss.measure(x, target, None), target))
+        target = loss.join([loss.summarize([view(picture)]) for picture in shown])
+        want = weight * float(loss.value([view(x)], target))
         assert found[name] == pytest.approx(want, rel=1e-4) and want > 0, name
     pixels = np.asarray(image, np.float64)
     down, right = pixels[1:, :-1] - pixels[:-1, :-1], pixels[:-1, 1:] - pixels[:-1, :-1]
     assert found["smoothness"] == pytest.approx((down**2 + right**2).sum() / 2, rel=1e-4)
 
 
-def test_other_pictures_are_as_large_as_they_have_to_be(paths: dict[str, Path]):
-    config = load("--config.source.fit=0.3", gram=term(name="gram"), content=term(name="content", of="analogy"))
-    others = {"content": [paths["other"]], "analogy": [paths["a"], paths["a_prime"], paths["other"]]}
-    found = inputs.load_others(config, others)
+def test_pictures_are_as_large_as_they_have_to_be(paths: dict[str, Path]):
+    config = load("--config.source.fit=0.3", gram=term(name="gram"), content=term(name="content", group="analogy"))
+    analogy = [paths["a"], paths["a_prime"], paths["other"]]
+    found = inputs.load(config, {"sources": [paths["style"]], "content": [paths["other"]], "analogy": analogy})
     assert [x.shape for x in found["content"]] == [(40, 48, 3)]
     # 0.3 of 48 px along the longer side is 14, and what the ratio makes of the other 40 x 14 / 48 = 11.7.
     assert [x.shape for x in found["analogy"]] == [(12, 14, 3), (12, 14, 3), (40, 48, 3)]
-    assert inputs.load(config, [paths["style"]])[0].shape == (12, 14, 3)
+    assert found["sources"][0].shape == (12, 14, 3)
 
 
-def test_all_pictures_are_reduced_for_a_coarse_scale(paths: dict[str, Path]):
-    config = load(content=term(name="content", of="content"))
-    scale = schedule.scales(config)[0]
-    assert (scale.below, scale.config.octaves, tuple(scale.config.size)) == (1, 1, (24, 20))
+def test_all_pictures_are_reduced_for_a_coarse_resolution(paths: dict[str, Path]):
+    config = load(content=term(name="content", group="content"))
+    coarse = schedule.resolutions(config)[0]
+    assert (coarse.below, coarse.config.octaves, tuple(coarse.config.size)) == (1, 1, (24, 20))
     content = jnp.asarray(images.load(paths["content"]))
-    sources, small = inputs.reduced({"sources": [content[::-1]], "content": [content]}, scale)
-    np.testing.assert_array_equal(small["content"][0], pyramid.reduce(content, "reflect"))
-    np.testing.assert_array_equal(sources[0], pyramid.reduce(content[::-1], "reflect"))
-    # From the content all of it is taken, and at its distance from itself.
-    np.testing.assert_array_equal(run.start(scale.config, sources, small)[0, 0], small["content"][0])
+    (small,) = schedule.reduced_pictures([content], coarse)
+    np.testing.assert_array_equal(small, pyramid.reduce(content, "reflect"))
+    # The start is all of the content.
+    np.testing.assert_array_equal(optimize.start(coarse.config, {"sources": [], "content": [small]})[0, 0], small)
 
 
 def call(where: Path, *words: object) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def pixels(path: Path) -> np.ndarray:
 @pytest.mark.slow
 def test_a_content_that_outweighs_all_is_what_comes_out(paths: dict[str, Path], tmp_path: Path):
     """From noise, over two sizes: the mean square of features of random filters leaves only the content."""
-    kept = dict(name="content", of="content", layers=dict(pixels=1.0, conv1_1=1.0))
+    kept = dict(name="content", group="content", layers=dict(pixels=1.0, conv1_1=1.0))
     given = terms(gram=term(name="gram", weight=1e-9), content=term(**kept, weight=1e3))
     words = [*SMALL, given, "--init", "random", "-m", 60, "-n", 30, "--config.tol=0.0"]
     where = tmp_path / "run"
@@ -155,9 +155,9 @@ FLAGS = [
     ("--style-scale", "0.5", "source.fit", 0.5),
     ("--style-blend-weights", "3,7", "terms.gram.join_weights", (3.0, 7.0)),
     ("--num-iterations", "7", "max_iter", 7),
-    ("--init", "content", "init", {"name": "crop", "of": "content"}),
-    ("--init", "random", "init", {"name": "random_phase"}),
-    ("--init", "start.png", "init", {"name": "picture", "path": "start.png"}),
+    ("--init", "content", "init", {"name": "crop", "group": "content"}),
+    ("--init", "random", "init", {"name": "random_phase", "contrast": 1.0, "group": "sources"}),
+    ("--init", "start.png", "init", {"name": "picture", "path": "start.png", "deviation": 0.0, "group": "sources"}),
     ("--max-size", "24", "size", (24, 20)),
     ("--output-width", "96", "size", (96, 80)),
     ("--output-height", "20", "size", (24, 20)),
@@ -186,17 +186,18 @@ def test_a_flag_sets_its_key(flag: str, words: str, key: str, expected: Any, pat
     assert (found.to_dict() if hasattr(found, "to_dict") else found) == expected
 
 
-def job(*words: str) -> transfer.Job:
-    ours, overrides = main._split(list(words))
-    return transfer.resolve(main._parser().parse_args(ours), overrides)
+def job(*words: str) -> synthesize.Job:
+    flags, overrides = main._split(list(words))
+    args = main._parser().parse_args(flags)
+    return args.job(args, overrides)
 
 
 def test_pictures_of_the_commands(paths: dict[str, Path]):
     content, style, a, a_prime = (paths[name] for name in ("content", "style", "a", "a_prime"))
     found = job("transfer", str(content), str(style), str(a))
-    assert (found.paths, found.others) == ([style, a], {"content": [content]})
+    assert found.pictures == {"sources": [style, a], "content": [content]}
     found = job("analogy", str(a), str(a_prime), str(content))
-    assert (found.paths, found.others) == ([a_prime], {"content": [content], "analogy": [a, a_prime, content]})
+    assert found.pictures == {"sources": [a_prime], "content": [content], "analogy": [a, a_prime, content]}
 
 
 YUV = np.array([[-0.14713, -0.28886, 0.436], [0.615, -0.51499, -0.10001]])
@@ -204,7 +205,7 @@ YUV = np.array([[-0.14713, -0.28886, 0.436], [0.615, -0.51499, -0.10001]])
 
 def test_original_colors(paths: dict[str, Path], tmp_path: Path):
     """What is not cut off has the content's U and V, to the rounding of the file, and another light."""
-    words = [*SMALL, ADAM, terms(gram=term(name="gram"), content=term(name="content", of="content", weight=1e-3))]
+    words = [*SMALL, ADAM, terms(gram=term(name="gram"), content=term(name="content", group="content", weight=1e-3))]
     where = tmp_path / "run"
     call(
         where,
@@ -221,7 +222,7 @@ def test_original_colors(paths: dict[str, Path], tmp_path: Path):
 
 def test_an_analogy(paths: dict[str, Path], tmp_path: Path):
     """A and B alike: the picture that belongs to B is A', but for what random filters do not see of it."""
-    words = ["--config", "analogies:tiny", *SMALL[1:], terms(analogy=term(name="analogy", of="analogy"))]
+    words = ["--config", "analogies:tiny", *SMALL[1:], terms(analogy=term(name="analogy", group="analogy"))]
     where = tmp_path / "run"
     shown = [paths["a"], paths["a_prime"], paths["a"]]
     words += ["-m", 60, "-n", 30, "--config.schedule.steps=()", "--config.source.fit=0.0"]
@@ -232,8 +233,8 @@ def test_an_analogy(paths: dict[str, Path], tmp_path: Path):
     assert np.corrcoef(found, wanted)[0, 1] > 0.8 > np.corrcoef(found, b)[0, 1]
 
 
-def test_pictures_that_nothing_looks_at(paths: dict[str, Path]):
-    config = load(gram=term(name="gram"))
-    config.init = dict(name="random_phase")
-    with pytest.raises(errors.TexjaxError, match="nothing in this config looks at the content"):
-        inputs.load_others(config, {"content": [paths["content"]]})
+def test_pictures_that_nothing_uses(paths: dict[str, Path]):
+    config = configs.overridden(load(gram=term(name="gram")), {"init": {"name": "random_phase"}})
+    pictures = inputs.load(config, {"sources": [paths["style"]], "content": [paths["content"]]})
+    with pytest.raises(errors.TexjaxError, match="nothing in this config uses the content"):
+        optimize.check(config, pictures)

@@ -51,7 +51,7 @@ def test_general_equals_scipy_and_the_original(padding: str):
     np.testing.assert_allclose(got, original, atol=1e-13, rtol=0)
 
 
-def test_what_the_networks_do_not_use_is_no_silent_error():
+def test_strides_and_explicit_padding_are_refused():
     x, kernel = jnp.ones((1, 6, 6, 3)), jnp.ones((3, 3, 3, 4))
     for strides, padding in (((2, 2), "SAME"), ((1, 1), [(1, 1), (1, 1)])):
         with pytest.raises(AssertionError):
@@ -59,7 +59,7 @@ def test_what_the_networks_do_not_use_is_no_silent_error():
 
 
 def energy(x: jax.Array, kernel: jax.Array, probe: jax.Array, padding: str) -> jax.Array:
-    """Not linear, so that its second derivatives say something."""
+    """A function with second derivatives that are not zero."""
     return (probe * jnp.tanh(convolution.general(x, kernel, (1, 1), padding))).sum()
 
 
@@ -128,7 +128,7 @@ def in_scan(convolve, steps: int = 3):
     return descend
 
 
-def test_gradient_in_a_scan_is_that_outside():
+def test_gradient_in_a_scan_equals_the_gradient_outside():
     x, kernel = (jnp.asarray(array, jnp.float32) for array in arrays((1, 6, 7, 3), (3, 3, 3, 4)))
     got, want = jax.jit(in_scan(convolution.same))(x, kernel), jnp.asarray(x)
     for _ in range(3):
@@ -137,7 +137,7 @@ def test_gradient_in_a_scan_is_that_outside():
 
 
 def layouts(convolve) -> set[str]:
-    """How the two convolutions of a scan read their kernels, in the program that XLA gets: "0,1,i,o" is plain."""
+    """The layouts in which the two convolutions of a scan read their kernels, before XLA: "0,1,i,o" is plain."""
     shapes = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((1, 32, 32, 8), (3, 3, 8, 16))]
     text = jax.jit(in_scan(convolve)).lower(*shapes).as_text()
     # dim_numbers = [b, 0, 1, f]x[0, 1, i, o]->[b, 0, 1, f], window = {..., reverse = [false, false]}
@@ -149,5 +149,5 @@ def layouts(convolve) -> set[str]:
 
 def test_no_kernel_is_read_transposed_in_a_loop():
     assert layouts(convolution.same) == {"0,1,i,o"}
-    # What autodiff makes of the plain convolution: were it otherwise, this module would not be needed.
+    # Autodiff of the plain convolution transposes the kernel, which is why this module exists.
     assert layouts(plain) == {"0,1,i,o", "0,1,o,i"}

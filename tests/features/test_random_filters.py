@@ -49,13 +49,13 @@ def test_filters_have_zero_mean_and_unit_norm_and_are_random():
     flat = kernel.reshape(75, 64)
     np.testing.assert_allclose(flat.mean(0), 0, atol=1e-7)
     np.testing.assert_allclose((flat**2).sum(0), 1, rtol=1e-5)
-    # The cosine of two random directions of 75 - 1 dimensions has the deviation 1 / sqrt(74).
+    # The cosine of two random directions in 75 - 1 dimensions has the deviation 1 / sqrt(74).
     cosines = (flat.T @ flat)[np.triu_indices(64, 1)]
     assert abs(cosines.mean()) < 5 / np.sqrt(74 * cosines.size)
     assert cosines.std() == pytest.approx(1 / np.sqrt(74), rel=0.1)
 
 
-def test_gray_images_without_structure_are_not_seen():
+def test_flat_gray_images_have_no_response():
     extractor = features.random(size=5, channels=4)
     out = extractor.apply(extractor.weights, jnp.full((9, 9, 3), 0.7), ("conv1_1",))
     np.testing.assert_allclose(out["conv1_1"], 0, atol=1e-6)
@@ -72,7 +72,7 @@ def test_seed_decides():
 def test_grid_size_is_the_size(side: int, size: int, padding: str):
     extractor = features.random(size=size, channels=1, padding=padding)
     got = extractor.grid("conv1_1").size(side)
-    # "valid" needs a whole filter; a mirror as many pixels beside the outermost as the filter reaches; others nothing.
+    # "valid" needs a whole filter, and a mirror as many pixels beside the outermost one as the filter reaches.
     fits = {"valid": side >= size, "reflect": side > size // 2}.get(padding, True)
     assert (got > 0) == fits
     if fits and (padding != "circular" or side >= size // 2):
@@ -81,7 +81,7 @@ def test_grid_size_is_the_size(side: int, size: int, padding: str):
         assert maps.shape == (got, extractor.grid("conv1_1").size(side + 3), 1)
 
 
-def test_what_is_not_asked_for_is_not_computed():
+def test_only_needed_layers_are_computed():
     extractor, image = features.random(channels=4), jnp.zeros((16, 16, 3))
     for layers, count in ((("pixels",), 0), (("conv1_1",), 1), (("conv1_1", "pixels"), 1)):
         text = str(jax.make_jaxpr(lambda x, layers=layers: extractor.apply(extractor.weights, x, layers))(image))

@@ -1,3 +1,5 @@
+"""Reading and writing of image files, against Pillow, pypng and formulas of color science."""
+
 import io
 import struct
 import warnings
@@ -92,13 +94,13 @@ def test_gray_is_repeated_over_the_channels(tmp_path, suffix):
     np.testing.assert_allclose(images.load(tmp_path / f"gray.{suffix}"), PIXELS[..., :1].repeat(3, 2) / 255, atol=1e-7)
 
 
-def test_one_bit(tmp_path):
+def test_a_picture_of_one_bit(tmp_path):
     bits = PIXELS[..., 0] > 127
     Image.fromarray(bits).save(tmp_path / "bits.png")
     np.testing.assert_array_equal(images.load(tmp_path / "bits.png"), bits[..., None].repeat(3, 2))
 
 
-def test_one_pixel(tmp_path):
+def test_a_picture_of_one_pixel(tmp_path):
     Image.new("RGB", (1, 1), (255, 0, 51)).save(tmp_path / "a.png")
     np.testing.assert_allclose(images.load(tmp_path / "a.png"), [[[1, 0, 0.2]]], atol=1e-7)
 
@@ -110,8 +112,8 @@ def test_alpha_shows_the_background(tmp_path, mode):
     values = np.asarray(picture, np.float64) / 255
     color, alpha = values[..., :-1], values[..., -1:]
     background = np.array([0.1, 0.5, 0.9])
-    found, on_white = images.load(tmp_path / "a.png", background=(0.1, 0.5, 0.9)), images.load(tmp_path / "a.png")
-    np.testing.assert_allclose(found, alpha * color + (1 - alpha) * background, atol=1e-6)
+    on_color, on_white = images.load(tmp_path / "a.png", background=(0.1, 0.5, 0.9)), images.load(tmp_path / "a.png")
+    np.testing.assert_allclose(on_color, alpha * color + (1 - alpha) * background, atol=1e-6)
     np.testing.assert_allclose(on_white, (alpha * color + 1 - alpha).repeat(3 // color.shape[2], 2), atol=1e-6)
 
 
@@ -120,8 +122,8 @@ def test_palette_with_transparency(tmp_path):
     picture.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])
     picture.putdata([0, 1, 2])
     picture.save(tmp_path / "p.png", transparency=bytes([255, 0, 51]))
-    found = images.load(tmp_path / "p.png", background=(0.0, 0.0, 0.5))
-    np.testing.assert_allclose(found, [[[1, 0, 0], [0, 0, 0.5], [0, 0, 0.2 + 0.8 * 0.5]]], atol=1e-6)
+    image = images.load(tmp_path / "p.png", background=(0.0, 0.0, 0.5))
+    np.testing.assert_allclose(image, [[[1, 0, 0], [0, 0, 0.5], [0, 0, 0.2 + 0.8 * 0.5]]], atol=1e-6)
 
 
 def test_one_transparent_color(tmp_path):
@@ -136,13 +138,13 @@ def test_cmyk_without_a_profile(tmp_path, suffix):
     np.testing.assert_allclose(images.load(tmp_path / f"a.{suffix}")[4, 4], [0, 1, 0.6], atol=1.1 / 255)
 
 
-def test_lab(tmp_path):
+def test_a_lab_picture(tmp_path):
     # CIE Lab of sRGB's primaries under D50, L as 0 to 255; the last is a gray of L = 53.7.
     known = {(138, 81, 70): (1, 0, 0), (224, -79, 81): (0, 1, 0), (75, 68, -112): (0, 0, 1), (137, 0, 0): (0.503,) * 3}
     for (light, a, b), rgb in known.items():
         Image.new("LAB", (2, 2), (light, a + 128, b + 128)).save(tmp_path / "lab.tif")
-        found = images.load(tmp_path / "lab.tif")[0, 0]
-        np.testing.assert_allclose(found**2.2, np.array(rgb) ** 2.2, atol=0.04)  # Lab was rounded, gamma is steep at 0
+        image = images.load(tmp_path / "lab.tif")[0, 0]
+        np.testing.assert_allclose(image**2.2, np.array(rgb) ** 2.2, atol=0.04)  # Lab was rounded, gamma is steep at 0
 
 
 @pytest.mark.parametrize("interlace", [False, True])
@@ -153,8 +155,8 @@ def test_sixteen_bit_png_keeps_every_bit(tmp_path, channels, interlace):
     expected = values.astype(np.float64) / 65535
     if channels in (2, 4):
         expected = expected[..., :-1] * expected[..., -1:] + 0.25 * (1 - expected[..., -1:])
-    found = images.load(path, background=(0.25, 0.25, 0.25))
-    np.testing.assert_allclose(found, np.broadcast_to(expected, (9, 11, 3)), atol=2e-7)
+    image = images.load(path, background=(0.25, 0.25, 0.25))
+    np.testing.assert_allclose(image, np.broadcast_to(expected, (9, 11, 3)), atol=2e-7)
 
 
 def test_sixteen_bit_png_with_one_transparent_color(tmp_path):
@@ -205,15 +207,15 @@ def deep_tiff(values):
 def test_a_deep_color_tiff_is_read_with_a_warning(tmp_path):
     (tmp_path / "a.tif").write_bytes(deep_tiff(DEEP))
     with pytest.warns(UserWarning, match=r"a\.tif: more than 8 bits"):
-        found = images.load(tmp_path / "a.tif")
-    np.testing.assert_allclose(found, DEEP / 65535, atol=1 / 255)
+        image = images.load(tmp_path / "a.tif")
+    np.testing.assert_allclose(image, DEEP / 65535, atol=1 / 255)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", ["png", "tif", "deep"])
 def test_exif_orientation(tmp_path, orientation, suffix):
     upright = np.arange(6, dtype=np.uint8).reshape(2, 3)[..., None].repeat(3, 2) * 40
-    # What each orientation says of row 0 and column 0 of the stored pixels (EXIF 2.3, 4.6.4 A).
+    # The comments name the sides of the upright picture that row 0 and column 0 of the file show (EXIF 2.3, 4.6.4 A).
     stored = {
         1: upright,  # top, left
         2: upright[:, ::-1],  # top, right
@@ -247,10 +249,10 @@ def test_a_color_profile_is_converted_without_steps_in_sixteen_bits(tmp_path):
     values = np.stack([ramp, ramp[::-1], ramp // 2 + 15000], -1)[None]
     path = write_deep(tmp_path / "deep.png", values)
     path.write_bytes(with_chunk(path.read_bytes(), b"iCCP", b"p\0\0" + zlib.compress(profile(1.8, swap=True))))
-    found = images.load(path)
-    np.testing.assert_allclose(found, srgb((values[..., ::-1] / 65535.0) ** (461 / 256)), atol=1.2 / 255)
-    assert len(np.unique(found[..., 2])) > 3000
-    assert np.diff(found[0, :, 2]).max() < 0.1 / 255
+    image = images.load(path)
+    np.testing.assert_allclose(image, srgb((values[..., ::-1] / 65535.0) ** (461 / 256)), atol=1.2 / 255)
+    assert len(np.unique(image[..., 2])) > 3000
+    assert np.diff(image[0, :, 2]).max() < 0.1 / 255
 
 
 def test_a_gray_profile_is_converted_in_eight_and_sixteen_bits(tmp_path):
@@ -291,8 +293,8 @@ def test_a_bad_profile_is_ignored_with_a_warning(tmp_path, data, match, deep):
     else:
         Image.fromarray(PIXELS).save(tmp_path / "a.png", icc_profile=data)
     with pytest.warns(UserWarning, match=match):
-        found = images.load(tmp_path / "a.png")
-    np.testing.assert_allclose(found, PIXELS / 255, atol=1e-7)
+        image = images.load(tmp_path / "a.png")
+    np.testing.assert_allclose(image, PIXELS / 255, atol=1e-7)
 
 
 def test_an_rgb_profile_in_a_gray_picture(tmp_path):
@@ -302,7 +304,7 @@ def test_an_rgb_profile_in_a_gray_picture(tmp_path):
 
 
 def damaged(tmp_path, kind):
-    """A bad input and what the sentence about it must say."""
+    """Write a bad input of this kind, unless it is to be missing, and return its path."""
     path = tmp_path / "a.png"
     whole, deep = io.BytesIO(), write_deep(tmp_path / "deep.png", DEEP)
     Image.fromarray(RNG.integers(0, 256, (40, 40, 3)).astype(np.uint8)).save(whole, "PNG")
@@ -376,14 +378,16 @@ def test_no_damaged_byte_escapes_as_another_error(tmp_path_factory, place, value
             assert "\n" not in str(error)
 
 
-def test_no_right_to_read_is_the_environments_fault(tmp_path, monkeypatch):
+def test_a_file_without_read_permission_is_the_environments_fault(tmp_path, monkeypatch):
     Image.fromarray(PIXELS).save(tmp_path / "a.png")
 
     def refuse(path):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(type(tmp_path), "read_bytes", refuse)
-    with pytest.raises(errors.EnvironmentFault, match=r"cannot be read \(Permission denied\); check its rights\."):
+    with pytest.raises(
+        errors.EnvironmentFault, match=r"cannot be read \(Permission denied\); check the permissions of the file\."
+    ):
         images.load(tmp_path / "a.png")
 
 
@@ -420,21 +424,37 @@ def test_resize_keeps_the_proportions(tmp_path, settings, shape):
 
 def test_resize_is_lanczos_on_floats(tmp_path):
     deep = np.random.default_rng(1).integers(0, 65536, (12, 12, 3)).astype(np.uint16)
-    found = images.load(write_deep(tmp_path / "a.png", deep), scale=0.5)
+    image = images.load(write_deep(tmp_path / "a.png", deep), scale=0.5)
     centers = 2 * np.arange(6) + 0.5
     offsets = (np.arange(12)[None] - centers[:, None]) / 2  # the kernel is as much wider as the picture gets smaller
     kernel = np.where(np.abs(offsets) < 3, np.sinc(offsets) * np.sinc(offsets / 3), 0)
     kernel /= kernel.sum(1, keepdims=True)
     expected = np.einsum("iy,jx,yxc->ijc", kernel, kernel, deep / 65535)
-    np.testing.assert_allclose(found, expected.clip(0, 1), atol=1e-5)
+    np.testing.assert_allclose(image, expected.clip(0, 1), atol=1e-5)
 
 
 def test_resize_is_clipped(tmp_path):
     step = np.zeros((4, 8, 3), np.uint8)
     step[:, 4:] = 255
     Image.fromarray(step).save(tmp_path / "a.png")
-    found = images.load(tmp_path / "a.png", scale=4.0)
-    assert found.min() == 0 and found.max() == 1
+    image = images.load(tmp_path / "a.png", scale=4.0)
+    assert image.min() == 0 and image.max() == 1
+
+
+def test_resize_of_an_array_equals_that_of_a_file(tmp_path):
+    deep = np.random.default_rng(1).integers(0, 65536, (12, 10, 3)).astype(np.uint16)
+    write_deep(tmp_path / "a.png", deep)
+    expected = images.load(tmp_path / "a.png", width=15)
+    resized = images.resize((deep / 65535).astype(np.float32), width=15)
+    assert resized.shape == (18, 15, 3)
+    np.testing.assert_allclose(resized, expected, atol=1e-6)
+
+
+def test_resize_without_a_size_only_clips():
+    values = np.linspace(-0.5, 1.5, 60).reshape(4, 5, 3)
+    resized = images.resize(values)
+    assert resized.dtype == np.float32
+    np.testing.assert_allclose(resized, np.clip(values, 0, 1), atol=1e-7)
 
 
 @pytest.mark.parametrize("settings", [dict(scale=0.0), dict(scale=-1.0), dict(scale=float("nan")), dict(width=0)])
@@ -456,7 +476,7 @@ def test_sources_expands_folders(tmp_path):
     assert images.sources([tmp_path / "c.txt"]) == [tmp_path / "c.txt"]
 
 
-def test_sources_refuses_what_is_not_there(tmp_path):
+def test_sources_refuses_missing_paths_and_folders_without_pictures(tmp_path):
     with pytest.raises(errors.TexjaxError, match="nowhere: no such file or folder"):
         images.sources([tmp_path / "nowhere"])
     (tmp_path / "a.txt").touch()
@@ -464,8 +484,9 @@ def test_sources_refuses_what_is_not_there(tmp_path):
         images.sources([tmp_path])
 
 
-def close_to(image, found, levels):
-    error = np.abs(found.astype(np.float64) - image.astype(np.float64).clip(0, 1))
+def assert_quantized(loaded, image, levels):
+    """Assert that `loaded` is `image` clipped and rounded to the nearest of `levels` + 1 levels."""
+    error = np.abs(loaded.astype(np.float64) - image.astype(np.float64).clip(0, 1))
     assert error.max() <= 0.5 / levels + 6e-8  # half a level, and the rounding of a float32 below 1
 
 
@@ -478,11 +499,11 @@ def close_to(image, found, levels):
     st.sampled_from([(8, "png"), (16, "png"), (8, "tif"), (8, "TIFF")]),
 )
 @hypothesis.settings(max_examples=80)
-def test_what_is_saved_is_loaded(tmp_path_factory, image, kind):
+def test_saved_images_are_loaded_unchanged_but_for_rounding(tmp_path_factory, image, kind):
     bits, suffix = kind
     path = tmp_path_factory.mktemp("round") / f"a.{suffix}"
     images.save(path, image, bits=bits)
-    close_to(image, images.load(path), 2**bits - 1)
+    assert_quantized(images.load(path), image, 2**bits - 1)
 
 
 def test_sixteen_bits_are_as_pypng_reads_them(tmp_path):
@@ -518,14 +539,14 @@ def test_text_comes_back(tmp_path, name, text):
     assert np.abs(images.load(tmp_path / name) - PIXELS / 255).mean() < 0.05
 
 
-def test_text_in_a_deep_png_is_what_pillow_finds(tmp_path):
+def test_pillow_finds_the_text_in_a_deep_png(tmp_path):
     images.save(tmp_path / "a.png", DEEP / 65535, bits=16, text={"texjax": "ü"})
     assert images.read_text(tmp_path / "a.png") == {"texjax": "ü"}
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.info["texjax"] == "ü"
 
 
-def test_foreign_comments(tmp_path):
+def test_comments_of_other_programs(tmp_path):
     Image.fromarray(PIXELS).save(tmp_path / "a.jpg", comment=b"made by hand")
     assert images.read_text(tmp_path / "a.jpg") == {"comment": "made by hand"}
     info = TiffImagePlugin.ImageFileDirectory_v2()
@@ -564,13 +585,13 @@ def test_the_same_image_gives_the_same_bytes(tmp_path, settings):
         ("a.jpg", np.zeros((1, 70000, 3)), {}, "cannot be written as JPEG"),
     ],
 )
-def test_what_cannot_be_saved(tmp_path, name, image, settings, match):
+def test_images_and_formats_that_cannot_be_saved(tmp_path, name, image, settings, match):
     with pytest.raises(errors.TexjaxError, match=match):
         images.save(tmp_path / name, image, **settings)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failed_save_leaves_what_was_there(tmp_path, monkeypatch):
+def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
     images.save(tmp_path / "a.png", PIXELS / 255)
     before = (tmp_path / "a.png").read_bytes()
 

@@ -1,4 +1,4 @@
-"""Movies: what a reader finds in the files, and ffmpeg's part played by a script, and by itself where there is one."""
+"""Movies as Pillow and ffmpeg read them; a script replaces ffmpeg in the tests of how it is called."""
 
 import shutil
 import subprocess
@@ -22,8 +22,8 @@ def frames() -> np.ndarray:
 
 
 @pytest.fixture(autouse=True)
-def nowhere(monkeypatch, tmp_path):
-    """No program is on the PATH."""
+def no_programs(monkeypatch, tmp_path):
+    """Leave no program on the PATH."""
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
 
 
@@ -31,28 +31,28 @@ def pixels(frames: np.ndarray) -> np.ndarray:
     return np.rint(255 * np.clip(frames.astype(np.float64), 0, 1)).astype(np.uint8)
 
 
-def shown(path: Path) -> tuple[np.ndarray, list[int], int]:
-    """The frames of a file, how many milliseconds each is shown, and how often all are (0: for ever)."""
-    found, durations = [], []
+def played(path: Path) -> tuple[np.ndarray, list[int], int]:
+    """Return the frames of a file, how many milliseconds each is shown, and how often all are (0: forever)."""
+    played_frames, durations = [], []
     with Image.open(path) as movie:
         for frame in ImageSequence.Iterator(movie):
-            found.append(np.asarray(frame.convert("RGB")))
+            played_frames.append(np.asarray(frame.convert("RGB")))
             durations.append(frame.info["duration"])
-        return np.stack(found), durations, movie.info["loop"]
+        return np.stack(played_frames), durations, movie.info["loop"]
 
 
 def test_webp_is_exact(frames, tmp_path):
     movies.save(tmp_path / "a.b", frames)
-    found, durations, loop = shown(tmp_path / "a.b.webp")
-    np.testing.assert_array_equal(found, pixels(frames))
+    played_frames, durations, loop = played(tmp_path / "a.b.webp")
+    np.testing.assert_array_equal(played_frames, pixels(frames))
     assert (durations, loop) == ([100] * 5, 0)
 
 
 def test_gif_has_every_frame(frames, tmp_path):
-    """Of few enough pixels that 256 colors hold them all."""
+    """Each frame has fewer pixels than a GIF has colors."""
     movies.save(tmp_path / "a", frames)
-    found, durations, loop = shown(tmp_path / "a.gif")
-    np.testing.assert_allclose(found.astype(int), pixels(frames), atol=8)
+    played_frames, durations, loop = played(tmp_path / "a.gif")
+    np.testing.assert_allclose(played_frames.astype(int), pixels(frames), atol=8)
     assert (durations, loop) == ([100] * 5, 0)
 
 
@@ -70,7 +70,7 @@ def test_what_is_too_wide_for_webp(tmp_path):
 
 
 def ffmpeg(folder: Path, code: str) -> None:
-    """A program of that name: its arguments are in `words`, what it is sent in `sent`."""
+    """Write a program named ffmpeg that runs `code`, which sees its arguments as `words` and its input as `sent`."""
     folder.mkdir()
     lines = [f"#!{sys.executable}", "import sys", "words, sent = sys.argv[1:], sys.stdin.buffer.read()", code, ""]
     (folder / "ffmpeg").write_text("\n".join(lines))
@@ -90,7 +90,7 @@ def test_ffmpeg_is_sent_the_frames(frames, tmp_path):
 @pytest.mark.skipif(FFMPEG is None, reason="no ffmpeg")
 @pytest.mark.parametrize(("height", "width"), [(48, 64), (47, 33)])
 def test_ffmpeg_makes_a_movie_of_the_frames(height, width, tmp_path, monkeypatch):
-    """Slow waves, which lossy encoding keeps; read back by ffmpeg: as many frames, of even sides, as they were."""
+    """Encode slow waves, which lossy compression keeps, and let ffmpeg decode them to frames with even sides."""
     monkeypatch.setenv("PATH", str(Path(str(FFMPEG)).parent))
     rows, columns = np.indices((height, width))
     waves = [0.5 + 0.3 * np.sin(columns / 9 + color + i / 2) * np.cos(rows / 9) for i in range(4) for color in range(3)]
@@ -98,8 +98,8 @@ def test_ffmpeg_makes_a_movie_of_the_frames(height, width, tmp_path, monkeypatch
     path = movies.save(tmp_path / "a", frames)[-1]
     words = [str(FFMPEG), "-v", "error", "-i", str(path), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
     data = subprocess.run(words, capture_output=True, check=True).stdout
-    found = np.frombuffer(data, np.uint8).reshape(4, height + height % 2, width + width % 2, 3)[:, :height, :width]
-    assert np.abs(found.astype(float) - pixels(frames)).mean() < 6
+    decoded = np.frombuffer(data, np.uint8).reshape(4, height + height % 2, width + width % 2, 3)[:, :height, :width]
+    assert np.abs(decoded.astype(float) - pixels(frames)).mean() < 6
     again = movies.save(tmp_path / "b", frames)[-1]
     assert again.read_bytes() == path.read_bytes()
 
@@ -111,6 +111,6 @@ def test_ffmpeg_that_fails_leaves_no_movie(code, frames, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.gif", "a.webp", "empty"]
 
 
-def test_a_place_that_is_not_there(frames, tmp_path):
+def test_a_missing_folder_is_an_error(frames, tmp_path):
     with pytest.raises(errors.EnvironmentFault, match="cannot write"):
         movies.save(tmp_path / "no" / "a", frames)

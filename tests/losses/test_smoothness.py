@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from texjax import errors, losses
+from texjax import errors, losses, types
 
 IMAGE = np.random.default_rng(0).random((5, 6, 3)).astype(np.float32)
-# Value of a pixel's two differences, and the slopes of it.
+# For each form, the value of a pixel's two differences, and its two slopes.
 FORMS = {
     "squared": (lambda x, y: (x * x + y * y) / 2, lambda x, y: (x, y)),
     "absolute": (lambda x, y: abs(x) + abs(y), lambda x, y: (np.sign(x), np.sign(y))),
@@ -17,6 +17,12 @@ FORMS = {
         lambda x, y: (2.5 * x * (x * x + y * y) ** 0.25, 2.5 * y * (x * x + y * y) ** 0.25),
     ),
 }
+
+
+def evaluate(loss: types.Loss, image, mask=None) -> jax.Array:
+    """The loss of one image [h, w, 3]."""
+    views = [types.View(0, "pixels", 1.0, jnp.asarray(image)[None], mask)]
+    return loss.value(views, loss.join([loss.summarize(views)]))
 
 
 def expected(form: str, image: np.ndarray) -> tuple[float, np.ndarray]:
@@ -38,18 +44,18 @@ def test_value_and_gradient_equal_the_formula(form: str, flat: bool):
     loss, image = losses.smoothness(form=form), IMAGE.copy()
     if flat:
         image[:3] = 0.5  # where slopes must not be NaN
-    value, gradient = jax.value_and_grad(lambda x: loss.distance(loss.measure(x, (), None), ()))(jnp.asarray(image))
-    want, slope = expected(form, image)
-    assert float(value) == pytest.approx(want, rel=1e-5)
+    value, gradient = jax.value_and_grad(lambda pixels: evaluate(loss, pixels))(jnp.asarray(image))
+    expected_value, slope = expected(form, image)
+    assert float(value) == pytest.approx(expected_value, rel=1e-5)
     np.testing.assert_allclose(gradient, slope, rtol=1e-4, atol=1e-5)
 
 
 def test_mask_weighs_pixels_by_their_own_differences():
-    loss, mask = losses.smoothness(), np.zeros((5, 6), np.float32)
+    mask = np.zeros((5, 6), np.float32)
     mask[1, 2] = 3
     (dy,), (dx,) = IMAGE[2:3, 2] - IMAGE[1, 2], IMAGE[1:2, 3] - IMAGE[1, 2]
-    want = 3 * (dx**2 + dy**2).sum() / 2
-    assert float(loss.measure(jnp.asarray(IMAGE), (), jnp.asarray(mask))) == pytest.approx(want, rel=1e-5)
+    value = evaluate(losses.smoothness(), IMAGE, jnp.asarray(mask))
+    assert float(value) == pytest.approx(3 * (dx**2 + dy**2).sum() / 2, rel=1e-5)
 
 
 def test_unknown_forms_are_refused():

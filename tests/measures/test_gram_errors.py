@@ -1,4 +1,4 @@
-"""Relative Gram errors against NumPy, with a network of one matrix."""
+"""Relative Gram errors against NumPy, with a linear network."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +14,7 @@ LAYERS = ("mixed", "half")
 
 
 def network() -> types.Extractor:
-    """Two layers: a linear map of each pixel, and every other pixel of that."""
+    """Return a network of two layers: a linear map of each pixel, and every other pixel of its output."""
 
     def apply(weights, image, layers):
         mixed = jnp.einsum("hwi,ic->hwc", image, weights, precision="highest")
@@ -32,13 +32,13 @@ def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
 
 
 def moments(image: np.ndarray, layer: str) -> np.ndarray:
-    """F'F / pixels in float64."""
+    """Return F^T F / pixels in float64."""
     flat = (image[::2, ::2] if layer == "half" else image).reshape(-1, 3) @ KERNEL.astype(np.float64)
     return flat.T @ flat / len(flat)
 
 
 def reduced(image: np.ndarray) -> np.ndarray:
-    """Blurred by the five taps without padding, every other pixel."""
+    """Blur by the five taps without padding, and keep every other pixel."""
     h, w = ((n - 5) // 2 for n in image.shape[:2])
     x = image.astype(np.float64)
     return sum(TAPS[i] * TAPS[j] * x[i : i + 2 * h + 1 : 2, j : j + 2 * w + 1 : 2] for i in range(5) for j in range(5))  # pyright: ignore
@@ -56,8 +56,8 @@ def test_equals_numpy():
     assert list(got) == list(LAYERS)
 
 
-def test_scaled_by_hand():
-    # Features three times as large have nine times the moments: an error of 8. Black has none: an error of 1.
+def test_brighter_and_black_images_by_hand():
+    # Features three times as large have nine times the moments, an error of 8. Black has no moments, an error of 1.
     source = picture(12, 12)
     assert measures.gram_errors(network(), 3 * source, [source], ["mixed"], 1) == {"mixed": pytest.approx(8, rel=1e-5)}
     assert measures.gram_errors(network(), 0 * source, [source], ["mixed"], 1) == {"mixed": pytest.approx(1, rel=1e-6)}
@@ -65,7 +65,7 @@ def test_scaled_by_hand():
 
 @settings(max_examples=5)
 @given(seed=st.integers(0, 2**32 - 1))
-def test_nothing_of_itself_and_the_order_of_pixels(seed: int):
+def test_no_error_for_the_source_itself_nor_for_its_pixels_shuffled(seed: int):
     source = picture(8, 6, seed)
     shuffled = np.random.default_rng(seed).permutation(source.reshape(-1, 3)).reshape(6, 8, 3)
     assert measures.gram_errors(network(), source, [source, source], LAYERS, 1) == dict.fromkeys(LAYERS, 0)
@@ -74,7 +74,7 @@ def test_nothing_of_itself_and_the_order_of_pixels(seed: int):
 
 @pytest.mark.parametrize(
     ("sides", "octaves", "padding", "fitting"),
-    # A filter of 11 needs 11 pixels. Valid: 48, 22, 9, and reflect: 48, 24, 12, 6.
+    # A filter of 11 pixels needs as many. The octaves have sides 48, 22, 9 (valid), or 48, 24, 12, 6 (reflect).
     [([48], 5, "valid", 2), ([48, 10], 5, "valid", 0), ([48], 5, "reflect", 3), ([48], 1, "valid", 1)],
 )
 def test_octaves_that_fit(sides, octaves, padding, fitting):

@@ -1,4 +1,4 @@
-"""Colors and seams, worked out by hand or by SciPy."""
+"""Color distance and seam, worked out by hand or by SciPy."""
 
 import math
 
@@ -17,7 +17,7 @@ def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
 
 
 def rows(*values: float) -> np.ndarray:
-    """A picture with these rows, four pixels wide."""
+    """Return a gray image, four pixels wide, with one value for each row."""
     return np.broadcast_to(np.array(values, np.float32)[:, None, None], (len(values), 4, 3))
 
 
@@ -38,13 +38,13 @@ def test_a_gray_shift_by_hand():
 
 
 def test_two_colors_by_hand():
-    # Half of the pixels have to move by the vector (1, 1, 1).
+    # Half of the pixels move by the vector (1, 1, 1), whose length is sqrt(3).
     black, mixed = np.zeros((30, 50, 3), np.float32), rows(*[0, 1] * 500)
     assert measures.color_distance(mixed, [black]) == pytest.approx(0.5 * math.sqrt(3) / 2, rel=0.01)
     assert measures.color_distance(mixed, [black, black + 1]) < 0.001
 
 
-def test_directions_are_even():
+def test_directions_are_evenly_spread():
     u = pixels.directions()
     np.testing.assert_allclose(np.linalg.norm(u, axis=1), 1)
     np.testing.assert_allclose(u.T @ u / len(u), np.eye(3) / 3, atol=0.01)
@@ -60,17 +60,17 @@ def test_equals_scipy():
 @settings(max_examples=10)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_color_distance_is_a_distance_of_sets(seed: int):
-    one, other = noise(9, 7, seed), noise(8, 12, seed + 1)
-    shuffled = np.random.default_rng(seed).permutation(one.reshape(-1, 3)).reshape(7, 9, 3)
-    assert measures.color_distance(one, [one]) == 0
-    got = measures.color_distance(one, [other])
+    a, b = noise(9, 7, seed), noise(8, 12, seed + 1)
+    shuffled = np.random.default_rng(seed).permutation(a.reshape(-1, 3)).reshape(7, 9, 3)
+    assert measures.color_distance(a, [a]) == 0
+    got = measures.color_distance(a, [b])
     assert got > 0
-    assert measures.color_distance(other, [one]) == pytest.approx(got, rel=1e-6)
-    assert measures.color_distance(shuffled, [other]) == pytest.approx(got, rel=1e-6)
+    assert measures.color_distance(b, [a]) == pytest.approx(got, rel=1e-6)
+    assert measures.color_distance(shuffled, [b]) == pytest.approx(got, rel=1e-6)
 
 
-def test_a_period_has_no_seam_and_half_of_it_has():
-    # A triangle wave: neighbors differ by 0.1; in half a period the last differs from the first by 0.3.
+def test_a_whole_period_has_no_seam_but_half_of_it_has():
+    # Neighboring rows of a triangle wave differ by 0.1, and the first and last row of half a period by 0.3.
     assert measures.seam(rows(0, 0.1, 0.2, 0.3, 0.2, 0.1)) == pytest.approx(1, rel=1e-4)
     assert measures.seam(rows(0, 0.1, 0.2, 0.3)) == pytest.approx(3, rel=1e-4)
     assert measures.seam(rows(0, 0.1, 0.2, 0.3).swapaxes(0, 1)) == pytest.approx(3, rel=1e-4)
@@ -79,7 +79,7 @@ def test_a_period_has_no_seam_and_half_of_it_has():
 @settings(max_examples=10)
 @given(n=st.integers(3, 20), k=st.integers(1, 5), phase=st.floats(0, 6))
 def test_a_periodic_plane_wave_has_no_seam(n: int, k: int, phase: float):
-    # Every row is a turned copy of the one before, so all differences have the same mean.
+    # Every row is the row before, shifted circularly, so all differences have the same mean.
     y, x = np.mgrid[:n, :n]
     wave = (0.5 + 0.5 * np.cos(2 * np.pi * k * (x + y) / n + phase)).astype(np.float32)
     assert measures.seam(wave[:, :, None].repeat(3, 2)) == pytest.approx(1, rel=1e-3)

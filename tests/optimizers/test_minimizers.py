@@ -1,4 +1,4 @@
-"""L-BFGS against SciPy's on hard problems, and what happens where a line search must fail."""
+"""Optimizers against SciPy's L-BFGS-B on hard problems, and where a line search must fail."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from texjax import optimizers
+from texjax import errors, optimizers
 from texjax.synthesis import loop
 
 SHAPE = (1, 4, 4, 3)
@@ -19,7 +19,7 @@ WANTED = np.random.default_rng(1).uniform(0.3, 0.7, 48)
 
 
 def quadratic(x: Any, mix: Any) -> Any:
-    """Condition number 1000, its axes turned: |sqrt(D) Q (x - w)|^2."""
+    """|sqrt(D) Q (x - w)|^2, with condition number 1000 and axes rotated by Q."""
     return (CURVATURE.astype(x.dtype) * (mix @ (x - WANTED.astype(x.dtype))) ** 2).sum()
 
 
@@ -30,7 +30,7 @@ def rosenbrock(x: Any, mix: Any) -> Any:
 
 
 def run(minimizer, images, steps: int, *args: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """(images [steps + 1, ...], metrics likewise), the start first."""
+    """(images [steps + 1, ...], metrics [steps + 1]); the first ones are those of the start."""
 
     @loop.compiled
     def go(images: jax.Array, *args: Any) -> Any:
@@ -39,13 +39,14 @@ def run(minimizer, images, steps: int, *args: Any) -> tuple[np.ndarray, dict[str
             return state, minimizer.read(state)
 
         state = minimizer.init(images, *args)
-        rest = jax.lax.scan(body, state, None, steps)[1]
-        return jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), minimizer.read(state), rest)
+        after_steps = jax.lax.scan(body, state, None, steps)[1]
+        return jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), minimizer.read(state), after_steps)
 
     return jax.device_get(go(jnp.asarray(images), *args))
 
 
-# Factors on SciPy's loss after as many iterations: jaxopt's L-BFGS-B is known to be slower.
+# The factor is the most that the loss may be, over SciPy's after as many iterations. jaxopt's L-BFGS-B is known to be
+# slower.
 @pytest.mark.parametrize(
     ("name", "problem", "factor"),
     [
@@ -88,7 +89,7 @@ lying.defvjp(
 )
 
 
-def wrong(images: jax.Array, lie: jax.Array) -> Any:
+def lying_objective(images: jax.Array, lie: jax.Array) -> Any:
     value = lying(images, lie)
     return value, {"all": value}
 
@@ -97,8 +98,8 @@ START = np.random.default_rng(3).uniform(0.2, 0.8, SHAPE).astype(np.float32)
 
 
 @pytest.mark.parametrize("name", SEARCHING)
-def test_a_failed_line_search_is_counted_and_taken_back_and_got_over(name: str):
-    minimizer = getattr(optimizers, name)(wrong, range="none")
+def test_failed_line_searches_are_reported_undone_and_overcome(name: str):
+    minimizer = getattr(optimizers, name)(lying_objective, range="none")
     lies = np.array([0] * 2 + [1] * 3 + [0] * 12, np.float32)
 
     @loop.compiled
@@ -114,46 +115,53 @@ def test_a_failed_line_search_is_counted_and_taken_back_and_got_over(name: str):
     np.testing.assert_allclose(metrics["loss"], losses, rtol=1e-4, atol=1e-9)
     assert np.isfinite(metrics["gradient"]).all()
     assert (np.diff(metrics["evaluations"]) > 0).all()
-    # The last right gradient still serves the first step of the lie.
+    # The first step of the lie still follows the gradient before it, which is right.
     assert metrics["failed"][3:5].all()
     assert (losses[2:5] <= losses[1] * (1 + 1e-6)).all()
     np.testing.assert_allclose(images[-1], 0.5, atol=1e-3)
 
 
-# optax's L-BFGS takes the negative curvature that it meets here for a scale, and so gets downhill after all.
+# Not with optax's L-BFGS, which scales its step by the negative curvature here and so goes downhill all the same.
 def test_iterate_stops_after_patience_failures():
-    minimizer = optimizers.lbfgs(wrong, range="none")
-    advance = loop.program(minimizer, 3)
-    args = (jnp.asarray(START)[None], (jnp.float32(1),))
-    steps = loop.iterate(advance, minimizer, *args, max_iter=60, save_every=3, patience=5)
-    found = list(steps)
-    assert [iterate.step for iterate in found] == [0, 3, 6]
-    assert not found[0].metrics["failed"].any()
-    assert all(iterate.metrics["failed"].all() for iterate in found[1:])
-    assert ((found[-1].images - 0.5) ** 2).sum() <= ((START - 0.5) ** 2).sum() * (1 + 1e-6)
+    program = loop.program(optimizers.lbfgs(lying_objective, range="none"), 3)
+    keys, args = jax.random.split(jax.random.key(0), 1), (jnp.float32(1),)
+    iterates = list(loop.iterate(program, jnp.asarray(START)[None], keys, args, max_iter=60, save_every=3, patience=5))
+    assert [iterate.step for iterate in iterates] == [0, 3, 6]
+    assert not iterates[0].metrics["failed"].any()
+    assert all(iterate.metrics["failed"].all() for iterate in iterates[1:])
+    assert ((iterates[-1].images - 0.5) ** 2).sum() <= ((START - 0.5) ** 2).sum() * (1 + 1e-6)
 
 
 def barrier(images: jax.Array, wanted: jax.Array) -> Any:
-    """NaN at and below 0.1, hence in the direction the start goes: sum_i (x - w)^2 - log(x - 0.1) / 1000."""
+    """sum_i (x - w)^2 - log(x - 0.1) / 1000, which is NaN or infinite from 0.1 down, where the first gradient leads."""
     value = ((images - wanted) ** 2 - jnp.log(images - 0.1) / 1000).sum()
     return value, {"all": value}
 
 
 @pytest.mark.parametrize("name", ["lbfgs", "optax_lbfgs", pytest.param("lbfgsb", marks=pytest.mark.slow)])
-def test_finds_its_way_along_a_region_without_values(name: str):
+def test_line_searches_step_back_from_nan(name: str):
     minimizer = getattr(optimizers, name)(barrier, range="none")
     images, metrics = run(minimizer, np.full(SHAPE, 0.5, np.float32), 40, jnp.full(SHAPE, 0.1))
     assert np.isfinite(metrics["loss"]).all()
     assert images.min() > 0.1
     assert metrics["loss"].max() == metrics["loss"][0]
-    # The minimum: 2 (x - 0.1) = 1 / (1000 (x - 0.1)).
+    # At the minimum 2 (x - 0.1) = 1 / (1000 (x - 0.1)).
     np.testing.assert_allclose(images[-1], 0.1 + np.sqrt(1 / 2000), atol=2e-3)
 
 
 def test_adam_takes_the_first_step_of_its_paper():
-    # With the bias corrections the first step is the learning rate, against the gradient's sign.
-    minimizer = optimizers.adam(wrong, learning_rate=0.03, range="none")
+    # With the bias corrections the first step has the length of the learning rate, against the gradient's sign.
+    minimizer = optimizers.adam(lying_objective, learning_rate=0.03, range="none")
     images, metrics = run(minimizer, START, 1, jnp.float32(0))
     np.testing.assert_allclose(images[1], START - 0.03 * np.sign(START - 0.5), atol=1e-6)
     assert not metrics["failed"].any()
     assert metrics["evaluations"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("name", SEARCHING)
+@pytest.mark.parametrize("setting", ["history_size", "max_linesearch"])
+def test_counts_are_whole_numbers_from_1(name: str, setting: str):
+    for value in (0, -1, True):
+        sentence = rf"^optimizer\.{setting} is {value}; give a whole number from 1\.$"
+        with pytest.raises(errors.TexjaxError, match=sentence):
+            getattr(optimizers, name)(lying_objective, **{setting: value})

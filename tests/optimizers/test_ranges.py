@@ -1,4 +1,4 @@
-"""Range handling: formulas by hand, and what a minimum outside [0, 1] does to each optimizer's images."""
+"""Range handling: formulas by hand, and the images of each optimizer where the minimum lies outside [0, 1]."""
 
 from typing import Any
 
@@ -18,8 +18,13 @@ POSSIBLE = {
     "adam": ("none", "clip", "sigmoid", "penalty"),
     "lbfgsb": ("none", "bounds"),
 }
-# The two of optax keep to the range by the same lines, and adam is quicker to compile.
-MINIMIZED = [(n, h) for n in POSSIBLE for h in POSSIBLE[n] if n != "optax_lbfgs" or h in ("sigmoid", "penalty")]
+# optax_lbfgs and adam share the code that keeps the range, and adam compiles faster.
+MINIMIZED = [
+    (name, handling)
+    for name, handlings in POSSIBLE.items()
+    for handling in handlings
+    if name != "optax_lbfgs" or handling in ("sigmoid", "penalty")
+]
 STEPS = {"lbfgs": 25, "optax_lbfgs": 25, "adam": 300, "lbfgsb": 25}
 # Half of the minimum's values lie outside [0, 1], by up to 1.
 WANTED = np.linspace(-1, 2, 48, dtype=np.float32).reshape(1, 4, 4, 3)
@@ -33,7 +38,7 @@ def objective(images: jax.Array, wanted: jax.Array) -> tuple[jax.Array, dict[str
 
 
 def minimize(name: str, handling: str) -> tuple[np.ndarray, dict[str, Any], np.ndarray]:
-    """(last images, last metrics, [steps] highest value over the steps)."""
+    """(last images, last metrics, images after each step)."""
     minimizer = getattr(optimizers, name)(objective, range=handling)
 
     def run(images: jax.Array, wanted: jax.Array) -> Any:
@@ -44,7 +49,7 @@ def minimize(name: str, handling: str) -> tuple[np.ndarray, dict[str, Any], np.n
         _, (images, metrics) = jax.lax.scan(body, minimizer.init(images, wanted), None, STEPS[name])
         return images, metrics
 
-    compiled = loop.compiled(run)  # as in use
+    compiled = loop.compiled(run)  # with the options of a real run
     images, metrics = jax.device_get(compiled(jnp.full(WANTED.shape, 0.4), jnp.asarray(WANTED)))
     return images[-1], {key: value[-1] for key, value in metrics.items() if key != "terms"}, images
 
@@ -69,28 +74,30 @@ def test_images_stay_where_they_should(name: str, handling: str):
         assert last[WANTED < 0].max() < 0.2
         assert last[WANTED > 1].min() > 0.8
     else:
-        # The penalty pulls each value back: the minimum of s c (x - w)^2 + (x - b)^2 / 2 outside the bound b, where s
-        # makes the root mean square of the first gradient, 2 s c (0.4 - w), 0.45.
+        # Outside a bound b the penalty adds (x - b)^2 / 2 to the scaled objective s c (x - w)^2, where s gives the
+        # first gradient, 2 s c (0.4 - w), a root mean square of 0.45. The sum is least at (2 s c w + b) / (2 s c + 1).
         curvature = np.linspace(1, 10, 48).reshape(WANTED.shape)
         s = 0.45 / np.sqrt(np.mean((2 * curvature * (0.4 - WANTED)) ** 2))
         want = np.where(nearest == WANTED, WANTED, (2 * s * curvature * WANTED + nearest) / (2 * s * curvature + 1))
         np.testing.assert_allclose(last, want, atol=0.02)
-        assert np.abs(last - np.clip(last, 0, 1)).max() < 0.75  # 1 with "none"
+        assert np.abs(last - np.clip(last, 0, 1)).max() < 0.75  # 1 without a penalty
 
 
-def test_all_are_tried():
+def test_every_range_handling_and_optimizer_is_tested():
     assert set(ranges.RANGES) == set(ALL)
     assert set(POSSIBLE) == set(optimizers.__all__)
 
 
-@pytest.mark.parametrize(("name", "handling"), [(n, h) for n in POSSIBLE for h in ALL if h not in POSSIBLE[n]])
-def test_the_impossible_is_refused(name: str, handling: str):
+@pytest.mark.parametrize(
+    ("name", "handling"), [(name, handling) for name in POSSIBLE for handling in ALL if handling not in POSSIBLE[name]]
+)
+def test_impossible_range_handlings_are_refused(name: str, handling: str):
     with pytest.raises(errors.TexjaxError, match=rf"'{handling}' is not possible with the optimizer {name}.*none"):
         getattr(optimizers, name)(objective, range=handling)
 
 
 @pytest.mark.parametrize("name", POSSIBLE)
-def test_an_unknown_one_is_refused(name: str):
+def test_unknown_range_handlings_are_refused(name: str):
     with pytest.raises(errors.TexjaxError, match="did you mean 'penalty'"):
         getattr(optimizers, name)(objective, range="penalti")
 
@@ -102,19 +109,19 @@ def test_formulas():
     assert ranges.RANGES["penalty"].penalty(x) == 0.40625
     np.testing.assert_array_equal(jax.grad(ranges.RANGES["penalty"].penalty)(x), np.asarray(x) - clipped)
     for name in ("clip", "bounds", "penalty"):
-        np.testing.assert_array_equal(ranges.RANGES[name].free(x), clipped)
+        np.testing.assert_array_equal(ranges.RANGES[name].to_variables(x), clipped)
     sigmoid = ranges.RANGES["sigmoid"]
-    # logit(p) = log(p / (1 - p)), of p kept off 0 and 1 by 0.001.
+    # logit(p) = log(p / (1 - p)), with p clipped to [0.001, 0.999].
     p = np.clip(np.asarray(x, np.float64), 0.001, 0.999)
-    np.testing.assert_allclose(sigmoid.free(x), np.log(p / (1 - p)), rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(sigmoid.image(sigmoid.free(x)), p, atol=1e-6)
+    np.testing.assert_allclose(sigmoid.to_variables(x), np.log(p / (1 - p)), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(sigmoid.to_images(sigmoid.to_variables(x)), p, atol=1e-6)
     for name in ("none", "clip", "bounds", "sigmoid"):
         assert ranges.RANGES[name].penalty(x) == 0
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_start_has_no_penalty_and_is_what_it_was(name: str):
+def test_starts_are_kept_and_have_no_penalty(name: str):
     handling = ranges.RANGES[name]
     x = jnp.asarray(np.random.default_rng(0).uniform(0.01, 0.99, (2, 3, 4, 3)), jnp.float32)
-    np.testing.assert_allclose(handling.image(handling.free(x)), x, atol=1e-6)
-    assert handling.penalty(handling.free(3 * x - 1)) == 0 or name == "none"
+    np.testing.assert_allclose(handling.to_images(handling.to_variables(x)), x, atol=1e-6)
+    assert handling.penalty(handling.to_variables(3 * x - 1)) == 0 or name == "none"

@@ -1,4 +1,4 @@
-"""Scaling: the objective times any constant gives the same pictures, and the loss reported is the true one."""
+"""Scaling: a constant factor on the objective changes no image, and the metrics are those of the unscaled loss."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def numpy_gradient(images: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="module", params=optimizers.__all__)
 def run(request) -> Any:
-    """(images, wanted, factor) -> (images [steps, ...], metrics, scale), compiled as in use; the start is the first."""
+    """(wanted, factor) -> (images [steps, ...], metrics, scale), compiled as in a real run; START comes first."""
     minimizer = getattr(optimizers, request.param)(objective)
 
     def run(images: jax.Array, wanted: jax.Array, factor: jax.Array) -> Any:
@@ -54,11 +54,11 @@ def run(request) -> Any:
 
 @pytest.fixture(scope="module")
 def runs(run) -> list[Any]:
-    """Of each factor."""
+    """The run with each of FACTORS."""
     return [run(WANTED, factor) for factor in FACTORS]
 
 
-def test_the_pictures_do_not_depend_on_the_factor(runs):
+def test_images_do_not_depend_on_the_factor(runs):
     (low, *_), (middle, *_), (high, *_) = runs
     assert np.abs(middle[-1] - START).max() > 0.1
     np.testing.assert_allclose(low, middle, atol=1e-3)
@@ -71,7 +71,7 @@ def test_the_first_gradient_is_scaled(runs):
         assert scale * factor * rms == pytest.approx(0.45, rel=1e-5)
 
 
-def test_the_reported_loss_is_the_true_one(runs):
+def test_the_reported_loss_is_unscaled(runs):
     for factor, (images, metrics, _) in zip(FACTORS, runs, strict=True):
         for i, image in enumerate(images):
             want = numpy_objective(image)
@@ -81,13 +81,13 @@ def test_the_reported_loss_is_the_true_one(runs):
 
 
 def test_the_reported_gradient_is_unscaled(runs):
-    # Only where no penalty or projection takes part: at the start.
+    # At the start neither a penalty nor a projection takes part.
     want = np.linalg.norm(numpy_gradient(START))
     for factor, (_, metrics, _) in zip(FACTORS, runs, strict=True):
         assert metrics["gradient"][0] == pytest.approx(factor * want, rel=1e-4)
 
 
-def test_a_vanishing_gradient_divides_by_nothing(run):
+def test_a_vanishing_gradient_changes_nothing(run):
     images, metrics, _ = run(START, 1)
     np.testing.assert_array_equal(images, np.broadcast_to(START, images.shape))
     assert not metrics["loss"].any() and not metrics["gradient"].any()
@@ -95,21 +95,21 @@ def test_a_vanishing_gradient_divides_by_nothing(run):
 
 @settings(max_examples=20)
 @given(exponent=st.integers(-35, 35), seed=st.integers(0, 1000))
-def test_root_mean_square_of_any_size(exponent: int, seed: int):
-    # The squares of most of these float32 cannot hold.
+def test_root_mean_squares_of_any_size(exponent: int, seed: int):
+    # float32 cannot hold the squares of most of these numbers.
     x = (np.random.default_rng(seed).standard_normal((1, 2, 2, 3)) * 10.0**exponent).astype(np.float32)
     want = np.sqrt(np.mean(x.astype(np.float64) ** 2))
     assert float(scaling.rms(jnp.asarray(x))) == pytest.approx(want, rel=1e-5)
-    if exponent > -30:  # and the factor fits
+    if exponent > -30:  # otherwise the factor overflows
         assert float(scaling.first_scale(jnp.asarray(x))) == pytest.approx(0.45 / want, rel=1e-5)
 
 
 def test_scaled_value_and_gradient_by_hand():
     evaluate = scaling.scaled(objective, ranges.RANGES["penalty"])
     x = START * 2 - 0.5
-    (value, loss), gradient = evaluate(jnp.asarray(x), jnp.float32(3), jnp.asarray(WANTED), jnp.float32(2))
+    (value, evaluation), gradient = evaluate(jnp.asarray(x), jnp.float32(3), jnp.asarray(WANTED), jnp.float32(2))
     outside = x - np.clip(x, 0, 1)
-    true = 2 * sum(numpy_objective(x).values())
-    assert float(value) == pytest.approx(3 * true + 0.5 * (outside**2).sum(), rel=1e-5)
-    assert float(loss.total) == pytest.approx(true, rel=1e-5)
+    unscaled = 2 * sum(numpy_objective(x).values())
+    assert float(value) == pytest.approx(3 * unscaled + 0.5 * (outside**2).sum(), rel=1e-5)
+    assert float(evaluation.total) == pytest.approx(unscaled, rel=1e-5)
     np.testing.assert_allclose(gradient, 6 * numpy_gradient(x) + outside, rtol=1e-4, atol=1e-5)

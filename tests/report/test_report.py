@@ -1,4 +1,4 @@
-"""The page of runs without a browser: what is in it, that it is data and not markup, links, measures, the server."""
+"""The page of runs without a browser: its content, its links, safety against markup, measures, and the server."""
 
 import base64
 import contextlib
@@ -19,34 +19,33 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from texjax import config as configs
 from texjax import errors, images, measures
 from texjax.cli import main
 from texjax.images import thumbnails
-from texjax.report import data, page as pages, server, tensorboard
+from texjax.report import data, server, tensorboard
+from texjax.report import page as pages
 from texjax.runs import archive, measured
 
 NASTY = ["<img src=x onerror=alert(1)>", "</script><script>alert(1)</script>", "a\"b'c&amp;", "a\u2028b\u2029c", "<!--"]
 
-# What measuring reads of a config: no term joins sources, and sources keep their size.
-SOURCE = {"width": 0, "scale": 0.0, "fit": 0.0, "background": [1.0] * 3, "max_pixels": 10**6}
-PLAIN = {"terms": {}, "frames": 1, "source": SOURCE}
-
 
 def noise(path: Path, height: int = 40, width: int = 60, seed: int = 0) -> Path:
+    """Write a picture of noise and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)).save(path)
     return path
 
 
 def record(directory: Path, source: Path, config: dict | None = None, lines: list | None = None, **about) -> Path:
-    """A run directory as `texjax synthesize` leaves it, without its pictures."""
+    """Make a run directory as `texjax synthesize` does, without its pictures; `about` overrides keys of run.json."""
     directory.mkdir(parents=True)
     (directory / "config.json").write_text(
         json.dumps({"octaves": 2, "terms": {"gram": {"weight": 1.0}}} | (config or {}))
     )
-    given = {"sources": [{"name": source.name, "sha256": "0"}], "source_paths": [str(source)]}
+    sources = {"sources": [{"name": source.name, "sha256": "0"}], "source_paths": [str(source)]}
     run = {"status": "finished", "command": "texjax synthesize", "seconds": 3.5, "peak_bytes": 2**20, "steps": 2}
-    (directory / "run.json").write_text(json.dumps(run | given | about))
+    (directory / "run.json").write_text(json.dumps(run | sources | about))
     lines = [{"step": i, "loss": 10.0**-i, "terms": {"gram": 10.0**-i}} for i in range(3)] if lines is None else lines
     (directory / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return directory
@@ -61,7 +60,7 @@ def sweep(folder: Path, runs: dict[str, dict]) -> Path:
 
 
 def read(page: Path) -> dict:
-    """The data in a page, found as a browser would: up to the first end tag."""
+    """Return the data in a page, read as a browser reads it: up to the first end tag."""
     start = '<script type="application/json" id="data">'
     text = page.read_text()
     assert text.count(start) == 1
@@ -74,7 +73,7 @@ def decoded(uri: str) -> Image.Image:
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    """A sweep with a run of every kind."""
+    """A sweep with a finished run, one of two outputs, a failed, a damaged and a pending one."""
     source = noise(tmp_path / "given" / "bark.png")
     folder = sweep(
         tmp_path / "sweep", {name: {"octaves": i, "source": "bark.png"} for i, name in enumerate("abcde", 1)}
@@ -91,27 +90,27 @@ def small(tmp_path: Path) -> Path:
 
 def test_what_the_page_holds(small):
     (small / "runs" / "a" / "measures.json").write_text('{"seam": 1.25, "odd": "text"}')
-    found = read(pages.write(small))
-    runs = {run["id"]: run for run in found["runs"]}
+    content = read(pages.write(small))
+    runs = {run["id"]: run for run in content["runs"]}
     assert list(runs) == ["a", "b", "c", "e"]
     assert [run["status"] for run in runs.values()] == ["finished", "finished", "failed", "pending"]
-    assert len(found["problems"]) == 1 and "runs/d" in found["problems"][0]
+    assert len(content["problems"]) == 1 and "runs/d" in content["problems"][0]
     a = runs["a"]
     assert (a["swept"], a["measures"]) == ({"octaves": 1, "source": "bark.png"}, {"seam": 1.25})
     assert (a["steps"], a["seconds"], a["peak_bytes"], a["loss"]) == (2, 3.5, 2**20, 0.01)
     assert a["curve"] == {"step": [0, 1, 2], "loss": [1.0, 0.1, 0.01]}  # a single term is the loss
     assert runs["c"]["error"] == "the loss is no number"
     assert (runs["e"]["command"], runs["e"]["begun"], runs["e"]["pictures"]) == ("texjax synthesize e", False, [])
-    names = [[found["pictures"][i]["name"] for i in run["pictures"]] for run in runs.values()]
+    names = [[content["pictures"][i]["name"] for i in run["pictures"]] for run in runs.values()]
     assert names == [["image.png"], ["image_0000.png", "image_0001.png"], [], []]
     assert a["sources"] == runs["b"]["sources"]  # in the page once
 
 
 def test_what_differs_is_told_from_what_is_common(small):
-    found = read(pages.write(small))
-    assert found["common"] == {"terms.gram.weight": 1.0}
-    assert [run["config"] for run in found["runs"]] == [{"octaves": 1}, {"octaves": 2}, {"octaves": 3}, {}]
-    assert data.shared([{"x": 1}, {"x": True}]) == {}
+    content = read(pages.write(small))
+    assert content["common"] == {"terms.gram.weight": 1.0}
+    assert [run["config"] for run in content["runs"]] == [{"octaves": 1}, {"octaves": 2}, {"octaves": 3}, {}]
+    assert data.common_items([{"x": 1}, {"x": True}]) == {}
 
 
 def test_one_run_and_a_folder_of_runs(tmp_path):
@@ -128,8 +127,9 @@ def test_links_are_right_from_anywhere(tmp_path, name):
     picture = noise(record(folder / "runs" / "x", noise(tmp_path / "a#.png")) / "image.png")
     (tmp_path / "else").mkdir()
     for page in (folder / "report.html", tmp_path / "else" / "page.html"):
-        found = read(pages.write(folder, page))
-        result, source = (found["pictures"][found["runs"][0][of][0]]["src"] for of in ("pictures", "sources"))
+        content = read(pages.write(folder, page))
+        (run,) = content["runs"]
+        result, source = (content["pictures"][run[key][0]]["src"] for key in ("pictures", "sources"))
         base = page.as_uri()
         assert urllib.parse.urljoin(base, result) == picture.as_uri().replace(":", "%3A").replace("file%3A", "file:")
         assert Path(urllib.parse.unquote(urllib.parse.urljoin(base, source))[7:]).name == "a#.png"
@@ -138,8 +138,8 @@ def test_links_are_right_from_anywhere(tmp_path, name):
 def test_embedded_pictures_are_the_files(tmp_path):
     folder = record(tmp_path / "run", noise(tmp_path / "a.jpg"))
     result = noise(folder / "image.png")
-    found = read(pages.write(folder, embed=True))
-    uris = {picture["name"]: picture["src"] for picture in found["pictures"]}
+    content = read(pages.write(folder, embed=True))
+    uris = {picture["name"]: picture["src"] for picture in content["pictures"]}
     assert base64.b64decode(uris["image.png"].partition(",")[2]) == result.read_bytes()
     assert uris["a.jpg"].startswith("data:image/jpeg;base64,")
 
@@ -147,8 +147,8 @@ def test_embedded_pictures_are_the_files(tmp_path):
 def test_what_browsers_do_not_show_is_a_png(tmp_path):
     folder = record(tmp_path / "run", noise(tmp_path / "a.png"))
     picture = noise(folder / "image.tiff")
-    found = read(pages.write(folder))
-    uri = found["pictures"][0]["src"]
+    content = read(pages.write(folder))
+    uri = content["pictures"][0]["src"]
     assert uri.startswith("data:image/png;")
     np.testing.assert_array_equal(np.asarray(decoded(uri)), np.asarray(Image.open(picture)))
 
@@ -169,8 +169,8 @@ def test_sources_that_are_gone(tmp_path):
     old.write_text(json.dumps({key: v for key, v in json.loads(old.read_text()).items() if key != "source_paths"}))
     (tmp_path / "broken.png").write_text("no picture")
     noise(record(tmp_path / "runs" / "torn", tmp_path / "broken.png") / "image.png")
-    found = read(pages.write(tmp_path))
-    assert [found["pictures"][run["sources"][0]] for run in found["runs"]] == [
+    content = read(pages.write(tmp_path))
+    assert [content["pictures"][run["sources"][0]] for run in content["runs"]] == [
         {"name": "gone.png"},
         {"name": "a.png"},
         {"name": "broken.png"},
@@ -178,24 +178,25 @@ def test_sources_that_are_gone(tmp_path):
 
 
 def test_a_transfer_shows_its_content(tmp_path):
-    others = {of: [str(noise(tmp_path / f"{of}.png"))] for of in ("content", "analogy")}
-    about: dict[str, Any] = {of: [{"name": Path(paths[0]).name, "sha256": ""}] for of, paths in others.items()}
-    about |= {f"{of}_paths": given for of, given in others.items()}
+    paths = {group: noise(tmp_path / f"{group}.png") for group in ("content", "analogy")}
+    about: dict[str, Any] = {group: [{"name": path.name, "sha256": ""}] for group, path in paths.items()}
+    about |= {f"{group}_paths": [str(path)] for group, path in paths.items()}
     folder = record(tmp_path / "run", noise(tmp_path / "a.png"), **about)
     noise(folder / "image.png")
-    found = read(pages.write(folder))
-    run = found["runs"][0]
-    assert [found["pictures"][run[of][0]]["name"] for of in ("content", "analogy")] == ["content.png", "analogy.png"]
-    assert all(found["pictures"][run[of][0]]["src"] for of in ("content", "analogy"))
+    content = read(pages.write(folder))
+    run = content["runs"][0]
+    pictures = [content["pictures"][run[group][0]] for group in ("content", "analogy")]
+    assert [picture["name"] for picture in pictures] == ["content.png", "analogy.png"]
+    assert [picture["src"] for picture in pictures] == ["../content.png", "../analogy.png"]
 
 
 def test_curves_have_few_points():
-    """Of 1001 steps every tenth and a bit; outputs' means; what is no number is none."""
+    """Of 1001 steps about every tenth, with means over outputs; a value that is no number becomes null."""
     lines = [{"step": i, "loss": [1.0, 3.0], "terms": {"a": 0.123456, "b": float("nan")}} for i in range(1001)]
-    found = data.curve(lines)
-    assert found["step"][:3] == [0, 10, 20] and found["step"][-1] == 1000
-    assert {len(values) for values in found.values()} == {data.POINTS}
-    assert (found["loss"][0], found["term a"][0], found["term b"][0]) == (2.0, 0.1235, None)
+    curve = data.curve(lines)
+    assert curve["step"][:3] == [0, 10, 20] and curve["step"][-1] == 1000
+    assert {len(values) for values in curve.values()} == {data.POINTS}
+    assert (curve["loss"][0], curve["term a"][0], curve["term b"][0]) == (2.0, 0.1235, None)
     assert data.curve([]) == {"step": [], "loss": []}
     assert data.curve(lines[:1])["step"] == [0]
 
@@ -208,7 +209,7 @@ def test_what_is_no_number_in_json(tmp_path):
     assert not re.search(r"[:\[,] ?(NaN|-?Infinity)", text)
 
 
-def test_all_that_is_shown_is_data(tmp_path):
+def test_no_name_or_value_becomes_markup(tmp_path):
     folder = sweep(tmp_path / "sweep", {f"r{i}": {word: word, "source": word} for i, word in enumerate(NASTY)})
     for i, word in enumerate(NASTY):
         source = noise(tmp_path / f"{word.replace('/', '_')}.png")
@@ -218,11 +219,11 @@ def test_all_that_is_shown_is_data(tmp_path):
     (folder / "runs" / "<b>r0" / "run.json").write_text("{")
     page = pages.write(folder)
     text = page.read_text()
-    found = read(page)
-    assert [run["error"] for run in found["runs"]] == NASTY[1:]
-    assert [run["swept"][word] for run, word in zip(found["runs"], NASTY[1:], strict=True)] == NASTY[1:]
+    runs = read(page)["runs"]
+    assert [run["error"] for run in runs] == NASTY[1:]
+    assert [run["swept"][word] for run, word in zip(runs, NASTY[1:], strict=True)] == NASTY[1:]
     assert text.count("</script>") == 2 and "onerror=alert(1)>" not in text
-    assert "<b>" not in text and "&lt;b&gt;r0" in text  # the problem, by the template
+    assert "<b>" not in text and "&lt;b&gt;r0" in text  # the sentence about the damaged run, which the template writes
     assert not re.search("[\u2028\u2029]", text)
 
 
@@ -232,7 +233,7 @@ def test_a_name_that_is_not_unicode(tmp_path):
     assert read(pages.write(folder))["runs"][0]["id"] == os.fsdecode(b"run\xff")
 
 
-def test_the_page_asks_nobody(small):
+def test_the_page_contacts_no_server(small):
     text = pages.write(small).read_text()
     head = text.partition('<script type="application/json"')[0]
     assert set(re.findall(r'(?:src|href|action)="([^"]*)"', head)) == {"data:,"}
@@ -246,7 +247,7 @@ def test_errors_are_one_sentence(tmp_path, capsys):
     folder = record(tmp_path / "run", noise(tmp_path / "a.png"))
     noise(folder / "image.png")
     (tmp_path / "empty").mkdir()
-    for words, said, code in [
+    for words, text, code in [
         ([tmp_path / "none"], "is no directory", 2),
         ([tmp_path / "empty"], "holds no run", 2),
         ([folder, "--output", tmp_path / "none" / "page.html"], "cannot write", 1),
@@ -256,7 +257,7 @@ def test_errors_are_one_sentence(tmp_path, capsys):
         with pytest.raises(SystemExit) as end:
             main.main(["report", *map(str, words)])
         err = capsys.readouterr().err
-        assert end.value.code == code and said in err and err.count("\n") == 1
+        assert end.value.code == code and text in err and err.count("\n") == 1
 
 
 def test_the_command(small, capsys):
@@ -266,30 +267,32 @@ def test_the_command(small, capsys):
 
 
 def test_the_page_needs_no_jax():
-    check = "import sys, texjax.report, texjax.report_server; sys.exit('jax' in sys.modules)"
+    check = "import sys, texjax.report.page, texjax.report.server, texjax.cli.report; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
 
-def test_measures_are_kept(tmp_path):
-    """Against `measure_all` of the pictures as the run saw them: the source at a width of 64 of its 128 px."""
+def test_measures_are_stored(tmp_path):
+    """Of the pictures as the run saw them, the source reduced from a width of 128 to 64 px; measured once only."""
     source = noise(tmp_path / "a.png", 128, 128, seed=1)
-    folder = record(tmp_path / "run", source, PLAIN | {"source": SOURCE | {"width": 64}})
+    config = configs.load("random:tiny", ["--config.source.width=64"]).to_dict()
+    folder = record(tmp_path / "run", source, config)
     result = noise(folder / "image.png", 64, 64, seed=2)
     run = archive.read(folder, {})
     expected = measures.measure_all(images.load(result), [images.load(source, width=64)])
     assert measured.of_run(run) == pytest.approx(expected)
     assert archive.measures(folder) == pytest.approx(expected)
     (folder / "measures.json").write_text(json.dumps(expected | {"seam": 7.0}))
-    assert measured.of_run(run)["seam"] == 7.0  # as it was kept
+    assert measured.of_run(run)["seam"] == 7.0  # as stored, not measured again
     os.utime(result, (2**32, 2**32))
-    assert measured.of_run(run)["seam"] == pytest.approx(expected["seam"])  # of a younger picture
+    assert measured.of_run(run)["seam"] == pytest.approx(expected["seam"])  # measured again, as the picture is newer
 
 
 def test_what_cannot_be_measured(tmp_path, capsys):
-    tiny = record(tmp_path / "runs" / "tiny", noise(tmp_path / "a.png"), PLAIN)
+    config = configs.load("random:tiny").to_dict()
+    tiny = record(tmp_path / "runs" / "tiny", noise(tmp_path / "a.png"), config)
     noise(tiny / "image.png")
     assert measured.of_run(archive.read(tiny, {})) == {}
-    noise(record(tmp_path / "runs" / "gone", tmp_path / "gone.png", PLAIN) / "image.png")
+    noise(record(tmp_path / "runs" / "gone", tmp_path / "gone.png", config) / "image.png")
     with pytest.raises(SystemExit) as end:
         main.main(["report", str(tmp_path / "runs" / "gone"), "--measure"])
     assert end.value.code == 0 and "is not measured" in capsys.readouterr().err
@@ -299,18 +302,19 @@ def test_what_cannot_be_measured(tmp_path, capsys):
 
 @contextlib.contextmanager
 def served(folder: Path):
-    link = pages.inside(folder)
-    bound = server.bound(folder, 0, lambda version: data.data(folder, link, version), pages.page)
+    """Serve the page of a folder; yields a function from a path to a response's status and body, and the port."""
+    link = pages.served_link(folder)
+    bound = server.bind(folder, 0, lambda version: data.collect(folder, link, version), pages.render)
     thread = threading.Thread(target=bound.serve_forever)
     thread.start()
 
     def get(path: str, host: str | None = None) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", bound.server_port, timeout=20)
         connection.request("GET", path, headers={"Host": host or f"127.0.0.1:{bound.server_port}"})
-        answer = connection.getresponse()
-        found = answer.status, answer.read()
+        response = connection.getresponse()
+        status, body = response.status, response.read()
         connection.close()
-        return found
+        return status, body
 
     try:
         yield get, bound.server_port
@@ -320,14 +324,14 @@ def served(folder: Path):
         bound.server_close()
 
 
-def test_the_server_shows_what_is_new(small):
+def test_the_server_shows_new_records(small):
     with served(small) as (get, _):
         assert get("/")[0] == 200
         version = json.loads(get("/-/version")[1])
         before = json.loads(get("/-/data")[1])
         assert (before["live"], len(before["runs"])) == (version, 4)
         source = before["pictures"][before["runs"][0]["sources"][0]]
-        assert source["src"].startswith("data:image/png")  # as it is not below the directory
+        assert source["src"].startswith("data:image/png")  # embedded, as it is not below the directory
         result = before["pictures"][before["runs"][0]["pictures"][0]]["src"]
         assert get(f"/{result}") == (200, (small / "runs" / "a" / "image.png").read_bytes())
         noise(record(small / "runs" / "e", small.parent / "given" / "bark.png") / "image.png")
@@ -336,7 +340,7 @@ def test_the_server_shows_what_is_new(small):
         assert after["runs"][-1]["status"] == "finished"
 
 
-def test_the_server_shows_nothing_else(small):
+def test_the_server_shows_no_other_files(small):
     (small / "out").symlink_to(small.parent)
     with served(small) as (get, _):
         assert get("/../given/bark.png")[0] == 404
@@ -368,14 +372,14 @@ def test_tensorboard(small, tmp_path, capsys):
         main.main(["report", str(small), "--tensorboard", str(tmp_path / "board")])
     assert end.value.code == 0, capsys.readouterr().err
     (path,) = (tmp_path / "board" / "a").iterdir()
-    data, found, tags = path.read_bytes(), [], set()
-    while data:  # a record: its length in 8 bytes, a checksum in 4, itself, a checksum
-        (length,) = struct.unpack("<Q", data[:8])
-        for value in events.Event.FromString(data[12 : 12 + length]).summary.value:
+    records, losses, tags = path.read_bytes(), [], set()
+    while records:  # a record is its length in 8 bytes, a checksum in 4, an event, and a checksum in 4
+        (length,) = struct.unpack("<Q", records[:8])
+        for value in events.Event.FromString(records[12 : 12 + length]).summary.value:
             tags.add(value.tag)
-            found += [value.simple_value] if value.tag == "loss" else []
-        data = data[16 + length :]
-    assert found == pytest.approx([1.0, 0.1, 0.01])
+            losses += [value.simple_value] if value.tag == "loss" else []
+        records = records[16 + length :]
+    assert losses == pytest.approx([1.0, 0.1, 0.01])
     assert {"loss", "terms/gram", "image"} <= tags
 
 

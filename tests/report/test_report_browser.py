@@ -1,17 +1,18 @@
-"""The page of runs in a browser: what it does, and that it asks nobody for anything."""
+"""The page of runs in a browser: what it does, and that it contacts no server."""
 
 import io
 import json
 import os
 import shutil
 import statistics
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import test_report as made
+import test_report as fixtures
 from PIL import Image
 
 from texjax.report import page as pages
@@ -23,34 +24,37 @@ IDS = [f"r{i}" for i in range(8)]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
         pytest.skip("there is no chromium, chromium-browser or google-chrome on this machine")
     with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=found, args=["--no-sandbox"] if os.name == "posix" and os.getuid() == 0 else []
-        )
-        yield launched
-        launched.close()
+        is_root = os.name == "posix" and os.getuid() == 0  # Chromium's sandbox does not start as root
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"] if is_root else [])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """A sweep of r0 to r7: octaves 1 2 1 2 ..., two sources, losses falling; r5 failed, r6 pending, r7 of three."""
+    """A sweep of r0 to r7: octaves 1 2 1 2 ..., two sources, falling losses; r5 failed, r6 pending, r7 of 3 outputs."""
     folder = tmp_path_factory.mktemp("page")
-    sources = [made.noise(folder / "given" / name, 48, 64, seed) for seed, name in enumerate(("bark.png", "moss.png"))]
+    sources = [
+        fixtures.noise(folder / "given" / name, 48, 64, seed) for seed, name in enumerate(("bark.png", "moss.png"))
+    ]
     swept = {name: {"octaves": i % 2 + 1, "terms.a.layers": {"pool1": 1.0}} for i, name in enumerate(IDS)}
-    made.sweep(folder, {name: keys | {"source": sources[i // 4].name} for i, (name, keys) in enumerate(swept.items())})
+    fixtures.sweep(
+        folder, {name: keys | {"source": sources[i // 4].name} for i, (name, keys) in enumerate(swept.items())}
+    )
     for i, name in enumerate(IDS):
         if name == "r6":
             continue
         config = {"octaves": i % 2 + 1, "seed": i, "terms": {"a": {"layers": {"pool1": 1.0}}}}
         lines = [{"step": s, "loss": 2.0**-i / (s + 1), "terms": {"a": 1.0 / (s + 1), "b": 0.5}} for s in range(20)]
         about = {"status": "failed", "error": "the device ran out of memory"} if name == "r5" else {}
-        run = made.record(folder / "runs" / name, sources[i // 4], config, lines, seconds=100.0 - i, **about)
+        run = fixtures.record(folder / "runs" / name, sources[i // 4], config, lines, seconds=100.0 - i, **about)
         if name != "r5":
             for k in range(3 if name == "r7" else 1):
-                made.noise(run / (f"image_{k:04d}.png" if name == "r7" else "image.png"), 48, 64, 10 * i + k)
+                fixtures.noise(run / (f"image_{k:04d}.png" if name == "r7" else "image.png"), 48, 64, 10 * i + k)
     (folder / "runs" / "r0" / "measures.json").write_text('{"seam": 1.5}')
     pages.write(folder)
     return folder
@@ -58,7 +62,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def show(browser, folder) -> Iterator:
-    """A function that opens the page; whatever is shown may complain of nothing and ask for files only."""
+    """A function that opens the page; no page may report an error or request anything but files."""
     complaints, addresses, contexts = [], [], []
 
     def show(address: str = "", path: Path | None = None, size=DESKTOP, **settings):
@@ -83,8 +87,15 @@ def cards(page) -> list[str]:
     return page.eval_on_selector_all(".card", "all => all.filter(c => !c.hidden).map(c => c.dataset.id)")
 
 
+def go(page, address: str) -> None:
+    """Set the part of the address after #, and wait until the page's state follows it."""
+    page.evaluate("address => { clearTimeout(writing); location.hash = address; }", address)
+    wanted = json.dumps(dict(urllib.parse.parse_qsl(address)))
+    wait(page, f"Object.entries({wanted}).every(([key, value]) => state[key] === value)")
+
+
 def wait(page, condition: str) -> None:
-    """Not by `wait_for_function`, which evaluates within the page, and the page forbids that."""
+    """Wait until a JavaScript condition holds; `wait_for_function` would evaluate it in a way that the page forbids."""
     for _ in range(200):
         if page.evaluate(condition):
             return
@@ -93,12 +104,12 @@ def wait(page, condition: str) -> None:
 
 
 def shot(page, selector: str) -> np.ndarray:
-    """What is seen of an element, [h, w, 3]."""
+    """Return a screenshot of an element, [h, w, 3]."""
     return np.asarray(Image.open(io.BytesIO(page.locator(selector).first.screenshot())).convert("RGB"))
 
 
 def contains(picture: np.ndarray, part: np.ndarray) -> bool:
-    """Whether the part is seen in the picture, pixel for pixel."""
+    """Return whether the picture contains the part, pixel for pixel."""
     h, w = part.shape[:2]
     corner = (picture[: picture.shape[0] - h + 1, : picture.shape[1] - w + 1] == part[0, 0]).all(2)
     return any((picture[y : y + h, x : x + w] == part).all() for y, x in zip(*np.nonzero(corner), strict=True))
@@ -127,13 +138,13 @@ def pixels(path: Path) -> np.ndarray:
     ],
 )
 def test_filter(show, query, expected):
-    """Of the run ri: octaves i % 2 + 1, seed i, final loss 2^-i / 20; the first four of bark."""
+    """Run ri has octaves i % 2 + 1, seed i and the final loss 2^-i / 20; the first four runs have the source bark."""
     page = show()
     page.fill("#filter", query)
     assert cards(page) == expected
     summary = page.inner_text("#summary")
     assert summary.startswith("8 runs" if len(expected) == 8 else f"{len(expected)} of 8 runs")
-    assert ("no key “nonsense”" in summary) == query.startswith("nonsense")
+    assert ("no run has the key “nonsense”" in summary) == query.startswith("nonsense")
     assert page.is_visible("#nothing") == (not expected)
 
 
@@ -149,12 +160,12 @@ def test_chips_filter(show):
 def test_sort(show):
     page = show()
     page.select_option("#sort", "loss")
-    assert cards(page) == [*reversed([*IDS[:6], "r7"]), "r6"]  # what has no loss comes last
+    assert cards(page) == [*reversed([*IDS[:6], "r7"]), "r6"]  # a run without a loss comes last
     page.click("#down")
     assert cards(page) == [*IDS[:6], "r7", "r6"]
     page.select_option("#sort", "seam")
     assert cards(page)[0] == "r0"
-    # Not the inner text, which is empty until the browser has drawn the card where it now is.
+    # The inner text would be empty until the browser has drawn the card at its new place.
     assert "1.5" in (page.text_content(".card[data-id=r0] .facts") or "")
 
 
@@ -215,7 +226,7 @@ def test_a_pixel_is_a_pixel(show, folder, ratio):
     assert contains(shot(page, ".pane.source"), pixels(folder / "given" / "bark.png"))
 
 
-def test_repeats_meet(show, folder):
+def test_a_repeated_picture_is_seamless(show, folder):
     page = opened(show, "#open=r0&info=0&zoom=1")
     page.keyboard.press("t")
     page.click("[data-do=exact]")
@@ -286,7 +297,7 @@ def test_information(show):
     page = opened(show, "#open=r0&info=1")
     assert page.locator(".curves path").count() == 3  # the loss and two terms
     text = page.inner_text("#details")
-    assert "texjax synthesize" in text and "1 MiB" in text and "100 min" not in text
+    assert "texjax synthesize" in text and "1 MiB" in text and "1.7 min" in text  # 2^20 bytes and 100 s
     page.select_option("#details select", "r1")
     assert page.locator("#details ins").all_inner_texts() == ["1", "0"]
     assert page.locator("#details del").all_inner_texts() == ["2", "1"]
@@ -306,15 +317,19 @@ def test_light_and_dark(show):
     assert dark != light.evaluate(background)
     page.click("#theme")
     assert page.evaluate(background) == light.evaluate(background)
-    page.reload()
-    assert page.evaluate(background) != dark  # it is remembered
+    # The browser stores the choice in another process, perhaps after the page has been loaded again.
+    for _ in range(100):
+        page.reload()
+        if page.evaluate(background) == light.evaluate(background):
+            break
+        page.wait_for_timeout(100)
+    assert page.evaluate(background) == light.evaluate(background), "the choice is not remembered"
 
 
 def test_a_phone(show):
     page = show(size=PHONE)
     for address in ("", "view=grid", "view=table", "open=r0", "open=r0,r1,r2,r3&info=1", "open=r7&mode=slider"):
-        page.evaluate(f"location.hash = '{address}'")
-        wait(page, f"state.open === '{address.partition('open=')[2].partition('&')[0]}'")
+        go(page, address)
         widths = "['html', '#viewer', '.vbar', '#details'].map(s => document.querySelector(s).scrollWidth)"
         assert max(page.evaluate(widths)) <= PHONE["width"], address
         assert page.evaluate("[...document.querySelectorAll('button')].every(b => b.getBoundingClientRect().left >= 0)")
@@ -337,48 +352,47 @@ def test_the_address_keeps_the_view(show):
 
 def test_everything_has_a_name(show):
     page = show("#open=r0,r5&info=1")
-    for address in ("#open=r0,r5&info=1", "#view=grid", "#view=table", "#q=bark"):
-        page.evaluate(f"location.hash = '{address}'")
+    for address in ("open=r0,r5&info=1", "view=grid", "view=table", "q=bark"):
+        go(page, address)
         assert page.eval_on_selector_all("img:not([alt])", "all => all.length") == 0
         named = "e => e.ariaLabel || e.textContent.trim() || e.labels?.length || e.title"
         nameless = f"all => all.filter(e => !({named})(e)).map(e => e.outerHTML)"
         assert page.eval_on_selector_all("button, select, input, [role=img]", nameless) == []
 
 
-def test_nothing_shown_is_markup(show, tmp_path):
-    folder = made.sweep(tmp_path, {f"r{i}": {word: word, "source": word} for i, word in enumerate(made.NASTY)})
-    for i, word in enumerate(made.NASTY):
-        source = made.noise(tmp_path / f"{word.replace('/', '_')}.png")
+def test_no_text_becomes_markup(show, tmp_path):
+    folder = fixtures.sweep(tmp_path, {f"r{i}": {word: word, "source": word} for i, word in enumerate(fixtures.NASTY)})
+    for i, word in enumerate(fixtures.NASTY):
+        source = fixtures.noise(tmp_path / f"{word.replace('/', '_')}.png")
         about: dict[str, Any] = {"status": "interrupted", "error": word, "command": word}
-        made.noise(made.record(folder / "runs" / f"r{i}", source, {word: i}, **about) / "image.png")
+        fixtures.noise(fixtures.record(folder / "runs" / f"r{i}", source, {word: i}, **about) / "image.png")
         (folder / "runs" / f"r{i}" / "measures.json").write_text(json.dumps({word: i}))
     page = show(path=pages.write(folder))
     for address in ("view=sheet", "view=grid", "view=table&ref=r1", "open=r0", "open=r0,r1,r2,r3,r4&info=1", "q=<img"):
-        page.evaluate(f"location.hash = {address!r}")
-        wait(page, f"location.hash.length > 1 && state.open === '{address.partition('open=')[2].partition('&')[0]}'")
+        go(page, address)
         assert page.locator("img[src=x]").count() == 0 and page.locator("script").count() == 2
     assert cards(page) == ["r0"]
-    assert page.inner_text(".card[data-id=r0] .error") == made.NASTY[0]
+    assert page.inner_text(".card[data-id=r0] .error") == fixtures.NASTY[0]
 
 
-def test_a_page_that_is_mailed(show, folder, tmp_path):
-    """Of one file beside nothing else."""
+def test_an_embedding_page_is_complete(show, folder, tmp_path):
+    """The page is the only file in its folder, as when it is sent by mail."""
     page = show("#open=r0&zoom=1&info=0", path=pages.write(folder, tmp_path / "page.html", embed=True))
     wait(page, "panes.every(pane => pane.layers[0].width)")
     assert contains(shot(page, ".pane.result"), pixels(folder / "runs" / "r0" / "image.png"))
 
 
 def test_a_served_page_follows(browser, tmp_path):
-    folder = made.sweep(tmp_path / "sweep", {"a": {"octaves": 1}, "b": {"octaves": 2}})
-    source = made.noise(tmp_path / "bark.png")
-    made.noise(made.record(folder / "runs" / "a", source) / "image.png")
-    with made.served(folder) as (_, port):
+    folder = fixtures.sweep(tmp_path / "sweep", {"a": {"octaves": 1}, "b": {"octaves": 2}})
+    source = fixtures.noise(tmp_path / "bark.png")
+    fixtures.noise(fixtures.record(folder / "runs" / "a", source) / "image.png")
+    with fixtures.served(folder) as (_, port):
         page = browser.new_page()
         addresses = []
         page.on("request", lambda request: addresses.append(request.url))
         page.goto(f"http://127.0.0.1:{port}/#q=octaves")
         assert page.inner_text(".card[data-id=b] .badge") == "pending"
-        made.noise(made.record(folder / "runs" / "b", source) / "image.png")
+        fixtures.noise(fixtures.record(folder / "runs" / "b", source) / "image.png")
         page.wait_for_selector(".card[data-id=b] .shot img", timeout=20_000)
         assert page.input_value("#filter") == "octaves"
         page.close()
@@ -387,13 +401,13 @@ def test_a_served_page_follows(browser, tmp_path):
 
 @pytest.mark.slow
 def test_five_hundred_runs(show, tmp_path):
-    """Noise, which no format makes small: a page below 15 MB, and a keystroke below 100 ms of script."""
-    folder = made.sweep(tmp_path, {f"{i:03d}": {"octaves": i % 5, "seed": i} for i in range(500)})
+    """Noise is what thumbnails compress worst: the page has less than 15 MB, and a keystroke takes less than 100 ms."""
+    folder = fixtures.sweep(tmp_path, {f"{i:03d}": {"octaves": i % 5, "seed": i} for i in range(500)})
     lines = [{"step": s, "loss": 0.5**s, "terms": {"a": 0.5**s, "b": 0.1}} for s in range(200)]
-    source = made.noise(tmp_path / "bark.png", 256, 256)
+    source = fixtures.noise(tmp_path / "bark.png", 256, 256)
     for i in range(500):
-        run = made.record(folder / "runs" / f"{i:03d}", source, {"octaves": i % 5, "seed": i}, lines)
-        made.noise(run / "image.png", 256, 256, i)
+        run = fixtures.record(folder / "runs" / f"{i:03d}", source, {"octaves": i % 5, "seed": i}, lines)
+        fixtures.noise(run / "image.png", 256, 256, i)
     path = pages.write(folder)
     assert path.stat().st_size < 15e6
     page = show(path=path)

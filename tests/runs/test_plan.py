@@ -1,7 +1,8 @@
 """The plan of a run: its sizes by hand, its memory beside what the compiled program says of itself."""
 
+from typing import Any
+
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,8 +10,8 @@ from PIL import Image
 from texjax import config as configs
 from texjax import errors
 from texjax.cli import main
-from texjax.runs import inputs, plan, run
-from texjax.synthesis import build
+from texjax.runs import inputs, plan
+from texjax.synthesis import optimize
 
 
 @pytest.fixture
@@ -36,9 +37,9 @@ def test_sizes_and_parameters(source, monkeypatch):
     config.features.size = 5
     config.source.width = 40
     with config.unlocked():
-        config.terms.color = dict(name="mean", weight=1.0, layers=dict(pixels=1.0), octave_weights=(0.0, 1.0))
-        config.terms.gram.layers = dict(conv1_1=1.0)
-    table = dict(plan.plan(config, [source, source]))
+        config.terms.color = dict(name="mean", layers=dict(pixels=1.0), octave_weights=(0.0, 1.0))
+    config = configs.overridden(config, {"terms.gram.layers": dict(conv1_1=1.0)})
+    table = dict(plan.plan(config, {"sources": [source, source]}))
     assert table["output"] == "2 x 70 x 51 px"
     assert table[f"source {source}"] == "40 x 32 px"
     assert table["network"] == "random, 1,200 parameters"
@@ -56,11 +57,11 @@ def test_time_grows_with_the_work(source, monkeypatch):
     """A device of 1e6 operations a second, so that whole seconds tell: twice the steps, twice the time."""
     monkeypatch.setattr(plan, "_rate", lambda: 1e6)
     config = configs.load("random:tiny")
-    one = number(dict(plan.plan(config, [source]))["time, about"])
+    one = number(dict(plan.plan(config, {"sources": [source]}))["time, about"])
     config.max_iter = 12
-    two = number(dict(plan.plan(config, [source]))["time, about"])
+    two = number(dict(plan.plan(config, {"sources": [source]}))["time, about"])
     config.count = 3
-    six = number(dict(plan.plan(config, [source]))["time, about"])
+    six = number(dict(plan.plan(config, {"sources": [source]}))["time, about"])
     assert one > 100
     assert (two / one, six / one) == pytest.approx((2, 6), rel=0.02)
 
@@ -73,12 +74,14 @@ def test_memory_is_about_that_of_the_whole_program(history_size, frames, source,
     config.size = (160, 160)
     config.optimizer.history_size = history_size
     config.frames = frames
-    got = 2**20 * number(dict(plan.plan(config, [source]))["memory, about"])
-    made = build.parts(config)
-    sources = [jnp.asarray(array) for array in inputs.load(config, [source])]
-    stack, args = run.start(config, sources), (made.extractor.weights, run.targets(made, sources))
-    state = jax.eval_shape(jax.vmap(lambda x: made.minimizer.init(x, *args)), stack)
-    compiled = made.advance.lower(stack, state, True, 0, *args).compile().memory_analysis()
+    got = 2**20 * number(dict(plan.plan(config, {"sources": [source]}))["memory, about"])
+    prepared = optimize.prepare(config, inputs.load(config, {"sources": [source]}))
+    parts, images, keys = prepared.parts, prepared.start, jax.random.split(jax.random.key(0), 1)
+    targets = optimize.targets(parts, config.octaves, inputs.load(config, {"sources": [source]}))
+    args = (parts.extractor.weights, targets)
+    state = parts.program.empty(images, keys, *args)
+    program: Any = parts.program.run
+    compiled = program.lower(images, state, keys, True, 0, 0, *args).compile().memory_analysis()
     whole = compiled.temp_size_in_bytes + compiled.argument_size_in_bytes + compiled.output_size_in_bytes
     assert whole / 2 - 2**20 < got < 2 * whole + 2**20
 
@@ -87,9 +90,9 @@ def test_frames_are_counted(source, monkeypatch):
     """Three frames take three times as long, and 48 x 48 pixels tell of them."""
     monkeypatch.setattr(plan, "_rate", lambda: 1e6)
     config = configs.load("random:tiny")
-    one = number(dict(plan.plan(config, [source]))["time, about"])
+    one = number(dict(plan.plan(config, {"sources": [source]}))["time, about"])
     config.frames = 3
-    table = dict(plan.plan(config, [source]))
+    table = dict(plan.plan(config, {"sources": [source]}))
     assert table["output"] == "1 x 3 frames x 48 x 48 px"
     assert number(table["time, about"]) == pytest.approx(3 * one, rel=0.05)
 
@@ -98,10 +101,8 @@ def searching(**changes):
     """One octave of 48 px and one term, of single pixels of 16 channels, matched in blocks."""
     config = configs.load("random:tiny")
     config.octaves = 1
-    with config.unlocked():
-        term = dict(name="mrf", weight=1.0, layers=dict(conv1_1=1.0), octave_weights=(), rotations=0)
-        config.terms = dict(mrf=term | dict(patch=1, stride=1, bank_stride=1, memory=2**18) | changes)
-    return config
+    term = dict(name="mrf", layers=dict(conv1_1=1.0), patch=1, stride=1, bank_stride=1, memory=2**18)
+    return configs.overridden(config, {"terms": dict(mrf=term | changes)})
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -110,10 +111,10 @@ def test_a_search_takes_the_time_of_its_products(count, source, monkeypatch):
     monkeypatch.setattr(plan, "_rate", lambda: 1e6)
     config = searching()
     products = 48 * 48 * count * 64 * 80 * 2 * 16
-    got = number(dict(plan.plan(config, count * [source]))["time, about"])
+    got = number(dict(plan.plan(config, {"sources": count * [source]}))["time, about"])
     want = config.max_iter * plan.ITERATION * products / (plan.EFFICIENCY * 1e6)
     assert want < got < 1.5 * want
-    every_third = number(dict(plan.plan(searching(rematch=3), count * [source]))["time, about"])
+    every_third = number(dict(plan.plan(searching(rematch=3), {"sources": count * [source]}))["time, about"])
     assert want / 3 / plan.ITERATION < every_third < got / 2  # beside it, the network in every step and once more
 
 
@@ -122,8 +123,8 @@ def test_the_copies_of_a_source_are_searched_too(source, monkeypatch):
     monkeypatch.setattr(plan, "_rate", lambda: 1e9)
     config = searching(rotations=1, bank_stride=8, layers=dict(pixels=1.0))
     config.source.width = 2000
-    table = dict(plan.plan(config, [source]))
-    one = dict(plan.plan(searching(bank_stride=8, layers=dict(pixels=1.0)), [source]))
+    table = dict(plan.plan(config, {"sources": [source]}))
+    one = dict(plan.plan(searching(bank_stride=8, layers=dict(pixels=1.0)), {"sources": [source]}))
     assert number(table["memory, about"]) - number(one["memory, about"]) > 2 * 0.7 * 2000 * 1600 * 3 * 4 / 2**20
 
 
@@ -131,10 +132,10 @@ def test_what_cannot_run_cannot_be_planned(source):
     config = configs.load("random:tiny")
     config.pyramid.padding, config.octaves = "valid", 8
     with pytest.raises(errors.TexjaxError, match="at most"):
-        plan.plan(config, [source])
+        plan.plan(config, {"sources": [source]})
     config.octaves = 0
     with pytest.raises(errors.TexjaxError, match="octaves is 0"):
-        plan.plan(config, [source])
+        plan.plan(config, {"sources": [source]})
 
 
 def test_runs_that_share_a_program_share_its_cost(source, monkeypatch):
@@ -142,7 +143,9 @@ def test_runs_that_share_a_program_share_its_cost(source, monkeypatch):
     monkeypatch.setattr(plan, "_rate", lambda: 1e6)
     plan._program.cache_clear()
     config = configs.load("random:tiny")
-    costs = [plan.cost(configs.overridden(config, new), [source]) for new in ({}, {"seed": 3}, {"max_iter": 12})]
+    costs = [
+        plan.cost(configs.overridden(config, new), {"sources": [source]}) for new in ({}, {"seed": 3}, {"max_iter": 12})
+    ]
     assert plan._program.cache_info().misses == 1
     assert costs[0] == costs[1]
     np.testing.assert_allclose(costs[2].seconds, costs[0].seconds * 12 / config.max_iter, rtol=1e-6)
@@ -173,7 +176,9 @@ def test_the_plan_of_a_sweep(source, tmp_path, monkeypatch, capsys):
     seconds = {octaves: number(rows[octaves].split("MiB")[1]) for octaves in (1, 2)}
     config = configs.load("random:tiny")
     for octaves, found in seconds.items():
-        assert found == pytest.approx(plan.cost(configs.overridden(config, {"octaves": octaves}), [source])[0], abs=0.5)
+        assert found == pytest.approx(
+            plan.cost(configs.overridden(config, {"octaves": octaves}), {"sources": [source]})[0], abs=0.5
+        )
     assert "cannot be run" in rows[9] and "pending" in rows[1]
     total = float(lines[-1].split("about ")[1].split()[0].replace(",", ""))
     assert lines[-1].startswith("3 runs, 2 to be made") and total == pytest.approx(sum(seconds.values()), abs=1.5)

@@ -2,13 +2,14 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
 
 from texjax import config as configs
 from texjax import errors, images
-from texjax.runs import records
+from texjax.runs import curves, machine, records
 
 # By hand from subjective-functions' synthesize.py: prefix.L{layers}.o{octaves}, then what differs from the defaults,
 # {width}x{height} at the end; its layers are indices and ours are names.
@@ -21,6 +22,7 @@ NAMES = [
     ({"count": 3}, "out.Lpool1,conv3_2.o4.c3.512x512"),
     ({"frames": 6}, "out.Lpool1,conv3_2.o4.f6.512x512"),
     ({"terms.gram.mul": 2.5}, "out.Lpool1,conv3_2.o4.m2.5.512x512"),
+    ({"terms.gram.join": "max"}, "out.Lpool1,conv3_2.o4.jmax.512x512"),
     ({"source.width": 64, "count": 2, "terms.gram.mul": 0.5}, "out.Lpool1,conv3_2.o4.w64.c2.m0.5.512x512"),
 ]
 
@@ -44,9 +46,9 @@ def test_name_has_the_prefix():
 
 def test_fresh_never_reuses_a_directory(tmp_path):
     parent = tmp_path / "deep" / "outputs"
-    made = [records.fresh(parent, "run") for _ in range(3)]
-    assert [path.name for path in made] == ["run", "run.0", "run.1"]
-    assert all(path.is_dir() and path.parent == parent for path in made)
+    paths = [records.fresh(parent, "run") for _ in range(3)]
+    assert [path.name for path in paths] == ["run", "run.0", "run.1"]
+    assert all(path.is_dir() and path.parent == parent for path in paths)
     (parent / "file").write_text("")
     assert records.fresh(parent, "file").name == "file.0"
 
@@ -62,7 +64,7 @@ def test_exact(tmp_path):
 
 
 @pytest.mark.parametrize("make", [records.exact, lambda path: records.fresh(path, "run")])
-def test_a_place_that_cannot_be(make, tmp_path):
+def test_a_directory_that_cannot_be_made(make, tmp_path):
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(errors.EnvironmentFault, match="file"):
@@ -70,7 +72,7 @@ def test_a_place_that_cannot_be(make, tmp_path):
 
 
 def metrics(*losses: list[float]) -> dict:
-    """Metrics of some steps, each loss of one output."""
+    """Return the metrics of some steps; each argument lists the losses of a step's outputs."""
     array = np.array(losses)
     ones = np.ones(array.shape)
     return {
@@ -107,12 +109,34 @@ def test_metrics_are_a_line_each(tmp_path):
     assert [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()] == lines
 
 
-@pytest.mark.parametrize("losses", [[[4.0], [2.0]], [[4.0, 3.0], [2.0, 1.0]], [[1.0]], [[0.0], [0.0]]])
+@pytest.mark.parametrize(
+    ("losses", "scale"),
+    [([[4.0], [2.0]], "log"), ([[4.0, 3.0], [2.0, 1.0]], "log"), ([[1.0]], "log"), ([[0.0], [0.0]], "linear")],
+)
+def test_the_curve_has_the_losses(losses, scale):
+    """A curve for each output of the loss, and of its terms, which are a quarter and three quarters of it."""
+    lines = records.rows([], len(losses) - 1, metrics(*losses), 1.0)
+    (axes,) = curves.figure(lines).axes
+    columns = np.transpose(losses)
+    expected = np.concatenate([columns, 0.25 * columns, 0.75 * columns])
+    np.testing.assert_allclose([line.get_ydata() for line in axes.lines], expected)
+    assert all(list(line.get_xdata()) == list(range(len(losses))) for line in axes.lines)
+    assert axes.get_yscale() == scale
+
+
+@pytest.mark.parametrize("losses", [[8.0, 4.0, 2.0], [1.0], [0.0, 0.0]])
 def test_the_curve_is_a_picture(losses, tmp_path):
-    records.write_curve(tmp_path, records.rows([], len(losses) - 1, metrics(*losses), 1.0))
+    """In the color of Matplotlib's first curve: a falling line across most of the picture, a dot, a level line."""
+    records.write_curve(tmp_path, [{"step": i, "loss": loss, "terms": {"a": loss}} for i, loss in enumerate(losses)])
     with Image.open(tmp_path / "loss.png") as picture:
         assert picture.format == "PNG" and min(picture.size) >= 300
-        assert len(np.unique(np.asarray(picture.convert("L")))) > 10  # something is drawn
+        pixels = np.asarray(picture.convert("RGB")).astype(int)
+    rows, columns = np.nonzero(np.abs(pixels - [0x1F, 0x77, 0xB4]).max(axis=2) < 8)
+    assert len(rows) > 10
+    if len(losses) > 1:
+        left, right = rows[columns == columns.min()].mean(), rows[columns == columns.max()].mean()
+        assert np.ptp(columns) > 0.5 * pixels.shape[1]
+        assert right - left > 0.5 * pixels.shape[0] if losses[-1] < losses[0] else right == left
 
 
 def test_progress_is_named_by_step_and_output(tmp_path):
@@ -148,13 +172,15 @@ def test_movies_of_frames(count, stems, tmp_path):
 
 
 def test_environment():
-    found = records.environment()
-    assert set(found) == {"versions", "platform", "devices"}
-    assert {"python", "texjax", "jax", "jaxlib", "flax", "jaxopt", "optax", "numpy"} <= set(found["versions"])
-    assert found["devices"]
-    json.dumps(found)
+    environment = machine.environment()
+    assert set(environment) == {"versions", "platform", "devices"}
+    packages = {"python", "texjax", "jax", "jaxlib", "flax", "jaxopt", "optax", "numpy"}
+    assert packages <= set(environment["versions"]) and environment["versions"]["numpy"] == np.__version__
+    assert len(environment["devices"]) == jax.device_count()
+    json.dumps(environment)
 
 
 def test_peak_memory_counts_bytes():
-    """More than an interpreter with JAX needs at least, and less than any machine has."""
-    assert 2**25 < records.peak_memory() < 2**45
+    """The peak includes an array of 256 MiB, and no machine has 32 TiB."""
+    array = jax.block_until_ready(jax.numpy.ones(2**26))
+    assert array.nbytes < machine.peak_memory() < 2**45

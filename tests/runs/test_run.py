@@ -21,6 +21,7 @@ from texjax import config as configs
 from texjax import images
 from texjax.cli import main, synthesize
 from texjax.runs import records, run
+from texjax.synthesis import loop, optimize
 
 TINY = ("--config", "random:tiny")  # 48 px, 2 octaves, 6 steps, 3 at a time
 COLUMNS = {"step", "seconds", "loss", "terms", "gradient", "evaluations", "failed", "low", "high"}
@@ -336,7 +337,7 @@ def test_an_animation(animation):
             assert (len(list(ImageSequence.Iterator(movie))), movie.size) == (4, (48, 48))
     losses = animation.losses()
     assert losses.shape == (7,) and losses[-1] < losses[0]
-    assert set(animation.metrics()[0]["terms"]) == {"gram", "inter_frame.0", "inter_frame.1"}
+    assert set(animation.metrics()[0]["terms"]) == {"gram", "inter_frame"}
 
 
 def test_the_same_animation_again_is_the_same(animation, pictures, tmp_path):
@@ -383,14 +384,23 @@ def test_an_interrupt_keeps_the_result(pictures, tmp_path, monkeypatch):
 
 
 def test_an_interrupt_before_the_first_step(pictures, tmp_path, monkeypatch):
-    def interrupt(*_: Any) -> None:
+    def interrupt(*_: Any, **settings: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run, "targets", interrupt)
+    monkeypatch.setattr(loop, "iterate", interrupt)
     got = call(tmp_path / "cut", pictures["a"], *TINY)
     assert got.code == 130
     assert (got.read("run.json")["status"], got.read("run.json")["steps"]) == ("interrupted", 0)
     assert got.pixels().shape == (48, 48, 3)
+
+
+def test_an_interrupt_before_anything_is_optimized_leaves_nothing(pictures, tmp_path, monkeypatch):
+    def interrupt(*_: Any, **settings: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(optimize, "targets", interrupt)
+    assert call(tmp_path / "cut", pictures["a"], *TINY).code == 130
+    assert not (tmp_path / "cut").exists()
 
 
 def test_a_loss_that_is_no_number(pictures, tmp_path, capsys):
@@ -405,7 +415,10 @@ def test_the_watcher_sees_every_iterate(pictures, tmp_path):
     seen: list[int] = []
     config = configs.load("random:tiny")
     result = run.synthesize(
-        config, [pictures["a"]], lambda made: records.exact(tmp_path / "seen"), lambda now: seen.append(now.step)
+        config,
+        {"sources": [pictures["a"]]},
+        lambda parts: records.exact(tmp_path / "seen"),
+        lambda now: seen.append(now.step),
     )
     assert seen == [0, 3, 6]
     assert (result.status, result.steps, result.paths) == ("finished", 6, [tmp_path / "seen" / "image.png"])

@@ -1,4 +1,4 @@
-"""What a sweep declares: its runs, what tells them apart, and the command that makes each by itself."""
+"""The runs that a sweep declares, what distinguishes them, and the command that makes each run by itself."""
 
 import shlex
 from pathlib import Path
@@ -35,122 +35,125 @@ VARIED = """
 
 
 @pytest.fixture
-def given(tmp_path, monkeypatch):
-    """Makes what a sweep is given: of a config with these lines as its `sweep(add)`."""
+def request_of(tmp_path, monkeypatch):
+    """A function that returns a request for a sweep whose config has these lines as its `sweep(add)`."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     (tmp_path / "many").mkdir()
     for name in ("a", "b", "it's one", "many/c", "many/d"):
         Image.fromarray(rng.integers(0, 256, (64, 80, 3), np.uint8)).save(f"{name}.png")
 
-    def made(lines: str, overrides=(), sources=("a.png",), arg="", **others) -> entries.Given:
+    def request(lines: str, overrides=(), sources=("a.png",), arg="", **pictures) -> entries.Request:
         Path("mine.py").write_text(HEAD + lines)
-        return entries.Given(f"mine.py{arg}", overrides, sources, **others)
+        return entries.Request(f"mine.py{arg}", overrides, sources, **pictures)
 
-    return made
+    return request
 
 
 def job(command: str):
-    """What the command itself makes of the words."""
+    """Return the config and the pictures that the command itself would run with."""
     program, *words = shlex.split(command)
-    ours, overrides = main._split(words)
+    flags, overrides = main._split(words)
     assert program == "texjax"
-    return main._job(main._parser().parse_args(ours), overrides)
+    args = main._parser().parse_args(flags)
+    return args.job(args, overrides)
 
 
-def check_commands(found: list[entries.Entry]) -> None:
-    for entry in found:
-        got = job(entry.command)
-        # By their text, so that 1 and 1.0 are not the same.
-        assert repr(got.config.to_dict()) == repr(entry.config.to_dict()), entry.command
-        assert (got.paths, got.others) == (entry.paths, entry.others), entry.command
+def check_commands(declared: list[entries.Entry]) -> None:
+    """Check that the command of each run alone has the run's config and pictures."""
+    for entry in declared:
+        alone = job(entry.command)
+        # Texts are compared, because 1 and 1.0 are equal and not the same.
+        assert repr(alone.config.to_dict()) == repr(entry.config.to_dict()), entry.command
+        assert alone.pictures == entry.pictures, entry.command
 
 
-def test_the_command_of_a_synthesis(given):
+def test_the_command_of_a_synthesis(request_of):
     overrides = ("--config.features.channels=8", "--config.patience", "3")
-    found = entries.declared(given(VARIED, overrides, ("a.png", "it's one.png", "many"), ":base=random"))
-    assert len(found) == 8 * 3 and overrides[0] in found[0].command
-    check_commands(found)
-    assert [len(entry.paths) for entry in found[:3]] == [1, 1, 2]
+    declared = entries.declared(request_of(VARIED, overrides, ("a.png", "it's one.png", "many"), ":base=random"))
+    assert len(declared) == 8 * 3 and overrides[0] in declared[0].command
+    check_commands(declared)
+    assert [len(entry.pictures["sources"]) for entry in declared[:3]] == [1, 1, 2]
 
 
 @pytest.mark.parametrize("size", ["", "    add(size=(48, 64))\n"])
-def test_the_command_of_a_transfer(given, size):
+def test_the_command_of_a_transfer(request_of, size):
     lines = size + "    for iterations in (2, 3):\n        add(max_iter=iterations)\n"
-    made = given(lines, (), ("a.png", "many"), ":base=multiscale_style", contents=("b.png", "it's one.png"))
-    found = entries.declared(made)
-    assert len(found) == (2 + bool(size)) * 2 * 2
-    check_commands(found)
-    assert (
-        found[-1].config.size == job("texjax transfer b.png a.png --config mine.py:base=multiscale_style").config.size
-    )
+    request = request_of(lines, (), ("a.png", "many"), ":base=multiscale_style", contents=("b.png", "it's one.png"))
+    declared = entries.declared(request)
+    assert len(declared) == (2 + bool(size)) * 2 * 2
+    check_commands(declared)
+    alone = job("texjax transfer b.png a.png --config mine.py:base=multiscale_style")
+    assert declared[-1].config.size == alone.config.size
 
 
-def test_the_command_of_a_transfer_of_a_given_size(given):
-    made = given("    add(seed=1)\n", ("--config.size=(40, 56)",), arg=":base=multiscale_style", contents=("b.png",))
-    check_commands(entries.declared(made))
-    assert entries.declared(made)[0].config.size == (40, 56)
+def test_the_command_of_a_transfer_of_a_given_size(request_of):
+    overrides = ("--config.size=(40, 56)",)
+    request = request_of("    add(seed=1)\n", overrides, arg=":base=multiscale_style", contents=("b.png",))
+    check_commands(entries.declared(request))
+    assert entries.declared(request)[0].config.size == (40, 56)
 
 
-def test_the_command_of_an_analogy(given):
-    made = given(
-        "    add(seed=1)\n    add(seed=2)\n", (), (), ":base=analogies", analogy=("a.png", "b.png", "it's one.png")
-    )
-    found = entries.declared(made)
-    check_commands(found)
-    assert found[0].paths == [Path("b.png")] and len(found[0].others["analogy"]) == 3
+def test_the_command_of_an_analogy(request_of):
+    lines, triple = "    add(seed=1)\n    add(seed=2)\n", ("a.png", "b.png", "it's one.png")
+    declared = entries.declared(request_of(lines, (), (), ":base=analogies", analogy=triple))
+    check_commands(declared)
+    a, a_prime, b = map(Path, triple)
+    assert declared[0].pictures == {"sources": [a_prime], "content": [b], "analogy": [a, a_prime, b]}
 
 
-def test_the_order_of_the_runs_and_what_sets_them_apart(given):
-    found = entries.declared(given("    for n in (2, 1):\n        add(octaves=n)\n", (), ("a.png", "b.png")))
-    assert [entry.swept for entry in found] == [
+def test_the_order_of_the_runs_and_what_distinguishes_them(request_of):
+    declared = entries.declared(request_of("    for n in (2, 1):\n        add(octaves=n)\n", (), ("a.png", "b.png")))
+    assert [entry.swept for entry in declared] == [
         {"octaves": 2, "source": "a.png"},
         {"octaves": 2, "source": "b.png"},
         {"octaves": 1, "source": "a.png"},
         {"octaves": 1, "source": "b.png"},
     ]
-    assert entries.label(found[0].swept) == "octaves=2, source=a.png"
+    assert entries.label(declared[0].swept) == "octaves=2, source=a.png"
     assert entries.label({}) == "the only run"
 
 
-def test_pictures_of_one_name(given, tmp_path):
-    """The whole word tells them apart."""
+def test_pictures_of_the_same_name(request_of, tmp_path):
+    """The whole path distinguishes them."""
     (tmp_path / "a.png").rename(tmp_path / "many" / "b.png")
-    found = entries.declared(given("    add()\n", (), ("b.png", "many/b.png", "many/c.png")))
-    assert [entry.swept["source"] for entry in found] == ["b.png", "many/b.png", "c.png"]
+    declared = entries.declared(request_of("    add()\n", (), ("b.png", "many/b.png", "many/c.png")))
+    assert [entry.swept["source"] for entry in declared] == ["b.png", "many/b.png", "c.png"]
 
 
-def test_an_argument_of_the_config(given):
-    (tiny, plain) = entries.declared(given('    add(arg="tiny")\n    add(arg="tiny=False", seed=4)\n'))
+def test_an_argument_of_the_config(request_of):
+    (tiny, plain) = entries.declared(request_of('    add(arg="tiny")\n    add(arg="tiny=False", seed=4)\n'))
     assert (tiny.config.max_iter, plain.config.max_iter, plain.config.seed) == (6, 200, 4)
     assert (tiny.swept, plain.swept) == ({"arg": "tiny"}, {"arg": "tiny=False", "seed": 4})
-    (joined,) = entries.declared(given('    add(arg="tiny")\n', arg=":base=novelty"))
+    (joined,) = entries.declared(request_of('    add(arg="tiny")\n', arg=":base=novelty"))
     assert "mine.py:base=novelty,tiny" in joined.command
 
 
-def ids(given) -> list[str]:
-    return [entry.id for entry in entries.declared(given)]
+def ids(request: entries.Request) -> list[str]:
+    return [entry.id for entry in entries.declared(request)]
 
 
-def test_ids_are_of_what_is_run(given, tmp_path):
-    """Not of how it was said: not of names of files, of the file's own text, nor of the words."""
-    first = ids(given("    add(seed=1)\n    add(seed=2)\n"))
-    assert first == ids(given("    add(seed=1, tol=1e-9)\n    add(seed=2, octaves=4)\n"))  # the defaults
-    assert first[1:] == ids(given("    add()\n", ("--config.seed=2",)))
+def test_ids_depend_only_on_what_is_run(request_of, tmp_path):
+    """They do not depend on file names, on the text of the config file, nor on the words of the command."""
+    first = ids(request_of("    add(seed=1)\n    add(seed=2)\n"))
+    assert first == ids(
+        request_of("    add(seed=1, tol=1e-9)\n    add(seed=2, octaves=4)\n")
+    )  # the additions are the defaults
+    assert first[1:] == ids(request_of("    add()\n", ("--config.seed=2",)))
     (tmp_path / "same.png").write_bytes((tmp_path / "a.png").read_bytes())
-    assert first == ids(given("    add(seed=1)\n    add(seed=2)\n", sources=("same.png",)))
+    assert first == ids(request_of("    add(seed=1)\n    add(seed=2)\n", sources=("same.png",)))
 
 
 @pytest.mark.parametrize("change", ["config", "source", "content"])
-def test_ids_change_with_what_is_run(change, given, tmp_path):
+def test_ids_change_with_what_is_run(change, request_of, tmp_path):
     settings = dict(arg=":base=multiscale_style", contents=("b.png",))
-    before = ids(given("    add()\n", **settings))
+    before = ids(request_of("    add()\n", **settings))
     if change == "config":
-        assert before != ids(given("    add()\n", ("--config.max_iter=4",), **settings))
+        assert before != ids(request_of("    add()\n", ("--config.max_iter=4",), **settings))
         return
     path = tmp_path / ("a.png" if change == "source" else "b.png")
     path.write_bytes(path.read_bytes() + b"\0")
-    assert before != ids(given("    add()\n", **settings))
+    assert before != ids(request_of("    add()\n", **settings))
 
 
 @pytest.mark.parametrize(
@@ -162,24 +165,23 @@ def test_ids_change_with_what_is_run(change, given, tmp_path):
         ({"init": {"name": "picture", "path": Path("a.png")}}, "init .*of Python's own"),
     ],
 )
-def test_what_add_takes(changes, pattern, given):
+def test_values_that_add_refuses(changes, pattern, request_of):
     line = repr(changes).replace("PosixPath", "__import__('pathlib').Path")
     with pytest.raises(errors.TexjaxError, match=pattern):
-        entries.declared(given(f"    add(**{line})\n"))
+        entries.declared(request_of(f"    add(**{line})\n"))
 
 
-def test_numbers_of_numpy_become_those_of_python(given):
+def test_numbers_of_numpy_become_numbers_of_python(request_of):
     line = "add(tol=np.float64(0.25), octaves=np.int64(3), size=(np.int32(64), 48), init=init)"
     start = "init = dict(name='noise', mean=np.float32(0.5), deviation=0.1)"
-    (entry,) = entries.declared(given(f"    import numpy as np\n    {start}\n    {line}\n"))
+    (entry,) = entries.declared(request_of(f"    import numpy as np\n    {start}\n    {line}\n"))
     init = {"name": "noise", "mean": 0.5, "deviation": 0.1}
     assert entry.swept == {"tol": 0.25, "octaves": 3, "size": [64, 48], "init": init}
     check_commands([entry])
 
 
-def test_shipped_sweeps(given):
+def test_shipped_sweeps(request_of):
     for name in configs.names("ablations/*.py"):
-        made = entries.Given(f"{name}:tiny", (), ("many",))
-        found = entries.declared(made)
-        assert len({entry.id for entry in found}) == len(found)
-        check_commands(found[-1:])
+        declared = entries.declared(entries.Request(f"{name}:tiny", (), ("many",)))
+        assert len({entry.id for entry in declared}) == len(declared) > 1
+        check_commands(declared[-1:])

@@ -1,4 +1,4 @@
-"""Combinations of overrides, against formulas of their own: the i-th of a product by the digits of i."""
+"""Combinations of overrides against independent formulas: the i-th item of a product by the digits of i."""
 
 import math
 from typing import Any
@@ -17,22 +17,22 @@ AXES = st.dictionaries(st.sampled_from(["octaves", "terms.gram.layers", "seed", 
 
 
 def digits(i: int, lengths: list[int]) -> list[int]:
-    """Of i, in the mixed base of those lengths; the last one counts ones."""
+    """Return the digits of i in the mixed base of these lengths; the last digit counts ones."""
     return [i // math.prod(lengths[k + 1 :]) % n for k, n in enumerate(lengths)]
 
 
 @given(key=st.text(), values=VALUES)
 def test_over(key: str, values: list[Any]):
-    found = grids.over(key, values)
-    assert [list(overrides.items()) for overrides in found] == [[(key, value)] for value in values]
+    combined = grids.over(key, values)
+    assert [list(overrides.items()) for overrides in combined] == [[(key, value)] for value in values]
 
 
 @given(axes=AXES)
 def test_product(axes: dict[str, list[Any]]):
-    found = grids.product(*(grids.over(key, values) for key, values in axes.items()))
+    combined = grids.product(*(grids.over(key, values) for key, values in axes.items()))
     lengths = [len(values) for values in axes.values()]
-    assert len(found) == math.prod(lengths)
-    for i, overrides in enumerate(found):
+    assert len(combined) == math.prod(lengths)
+    for i, overrides in enumerate(combined):
         at = digits(i, lengths)
         assert overrides == {key: values[k] for (key, values), k in zip(axes.items(), at, strict=True)}
 
@@ -48,30 +48,30 @@ def test_keywords_follow_the_axes(octaves: list[Any], seeds: list[Any]):
 def test_zipped(axes: dict[str, list[Any]]):
     least = min(len(values) for values in axes.values())
     cut = {key: values[:least] for key, values in axes.items()}
-    found = grids.zipped(*(grids.over(key, values) for key, values in cut.items()))
-    assert found == [{key: values[i] for key, values in cut.items()} for i in range(least)]
+    combined = grids.zipped(*(grids.over(key, values) for key, values in cut.items()))
+    assert combined == [{key: values[i] for key, values in cut.items()} for i in range(least)]
     assert grids.zipped(*(grids.over(key, values) for key, values in cut.items()), width=range(least)) == [
-        {**overrides, "width": i} for i, overrides in enumerate(found)
+        {**overrides, "width": i} for i, overrides in enumerate(combined)
     ]
 
 
 @given(first=VALUES, second=VALUES)
 def test_chain(first: list[Any], second: list[Any]):
-    found = grids.chain(grids.over("seed", first), [], grids.over("octaves", second))
-    assert len(found) == len(first) + len(second)
-    assert [overrides.get("seed", "none") for overrides in found] == [*first, *["none"] * len(second)]
-    assert [overrides["octaves"] for overrides in found[len(first) :]] == second
+    combined = grids.chain(grids.over("seed", first), [], grids.over("octaves", second))
+    assert len(combined) == len(first) + len(second)
+    assert [overrides.get("seed", "none") for overrides in combined] == [*first, *["none"] * len(second)]
+    assert [overrides["octaves"] for overrides in combined[len(first) :]] == second
 
 
-def test_they_nest():
-    """Both octaves with each pair of layers and size, and one run more."""
+def test_combinations_nest():
+    """Both numbers of octaves with each pair of layers and size, and one more run."""
     pairs = grids.zipped(grids.over("terms.gram.layers", [{"pool1": 1.0}, {"pool2": 1.0}]), size=[(64, 64), (96, 96)])
-    found = grids.chain(grids.product(pairs, octaves=(1, 2)), [{"seed": 3}])
+    combined = grids.chain(grids.product(pairs, octaves=(1, 2)), [{"seed": 3}])
     first, second = (
         {"terms.gram.layers": {"pool1": 1.0}, "size": (64, 64)},
         {"terms.gram.layers": {"pool2": 1.0}, "size": (96, 96)},
     )
-    assert found == [
+    assert combined == [
         first | {"octaves": 1},
         first | {"octaves": 2},
         second | {"octaves": 1},
@@ -100,7 +100,7 @@ def test_a_key_is_set_once(combine):
         combine(grids.over("octaves", (1, 2)), octaves=(3, 4))
 
 
-@given(lengths=st.lists(st.integers(0, 4), min_size=2, max_size=3).filter(lambda found: len(set(found)) > 1))
+@given(lengths=st.lists(st.integers(0, 4), min_size=2, max_size=3).filter(lambda lengths: len(set(lengths)) > 1))
 def test_zipped_axes_are_equally_long(lengths: list[int]):
     axes = [grids.over(f"key{i}", range(n)) for i, n in enumerate(lengths)]
     with pytest.raises(errors.TexjaxError, match=f"zipped axes have {', '.join(map(str, lengths))} values"):

@@ -1,5 +1,6 @@
 """Jitter: rounds by hand, and a run of rounds against the same steps taken one round after the other."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -7,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from texjax import config as configs
-from texjax.runs import run
-from texjax.synthesis import build, jitter, loop
+from texjax.synthesis import jitter, loop, optimize
 
 
 def config_with(**changes):
@@ -21,8 +21,8 @@ def test_without_jitter_one_round_changes_nothing():
     (only,) = jitter.rounds(config_with(max_iter=70))
     images = np.random.default_rng(0).random((2, 1, 5, 7, 3), np.float32)
     assert only.steps == 70
-    np.testing.assert_array_equal(only.moved(images), images)
-    np.testing.assert_array_equal(only.back(images), images)
+    np.testing.assert_array_equal(only.apply(images), images)
+    np.testing.assert_array_equal(only.undo(images), images)
 
 
 @given(st.integers(1, 100), st.integers(1, 40), st.integers(0, 2**31 - 1), st.integers(0, 3))
@@ -50,24 +50,29 @@ def test_a_move_by_hand():
     part = jitter.Round(1, (1, 2), np.array([0.5, 0.0, -0.25], np.float32))
     image = np.zeros((2, 3, 3), np.float32)
     image[..., 0] = [[1, 2, 3], [4, 5, 6]]
-    moved = part.moved(image)
+    moved = part.apply(image)
     np.testing.assert_array_equal(moved[..., 0], [[5.5, 6.5, 4.5], [2.5, 3.5, 1.5]])
     np.testing.assert_array_equal(moved[..., 2], np.full((2, 3), -0.25))
-    np.testing.assert_array_equal(part.back(moved), image)
+    np.testing.assert_array_equal(part.undo(moved), image)
 
 
 @pytest.mark.parametrize("color", [0.0, 0.05])
 def test_a_run_is_its_rounds_one_after_the_other(color: float):
     config = config_with(max_iter=5, jitter__pixels=9.0, jitter__color=color, jitter__every=2)
-    source = jnp.asarray(np.random.default_rng(3).random((48, 48, 3), np.float32))
-    made, stack = build.parts(config), run.start(config, [source])
-    found = list(run.iterates(config, [source], stack))
-    args = (made.extractor.weights, run.targets(made, [source]))
-    expected = np.asarray(stack)
+    source = np.random.default_rng(3).random((48, 48, 3), np.float32)
+    prepared = optimize.prepare(config, {"sources": [source]})
+    found, parts = list(prepared.iterates), prepared.parts
+    args = (parts.extractor.weights, optimize.targets(parts, config.octaves, {"sources": [source]}))
+    expected = prepared.start
     for part in jitter.rounds(config):
         begin = jnp.asarray(np.roll(expected, part.shift, (2, 3)) + part.color)
         *_, last = loop.iterate(
-            made.advance, made.minimizer, begin, args, max_iter=part.steps, save_every=config.save_every
+            parts.program,
+            begin,
+            jax.random.split(jax.random.key(0), 1),
+            args,
+            max_iter=part.steps,
+            save_every=config.save_every,
         )
         expected = np.roll(last.images - part.color, tuple(-n for n in part.shift), (2, 3))
     assert [now.step for now in found] == [0, 2, 4, 5]

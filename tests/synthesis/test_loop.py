@@ -7,9 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from texjax import errors, features, losses, optimizers
-from texjax.optimizers import periods
-from texjax.synthesis import inits, loop, objective
+from texjax import errors, features, inits, losses, optimizers, types
+from texjax.synthesis import loop, objective
 
 SHAPE = (1, 4, 5, 3)
 WANTED = np.random.default_rng(0).uniform(0.2, 0.8, SHAPE).astype(np.float32)
@@ -29,22 +28,26 @@ def numpy_toy(images: np.ndarray, wanted: np.ndarray = WANTED) -> tuple[float, f
 
 
 MINIMIZER = optimizers.lbfgs(toy)
-ADVANCE = loop.program(MINIMIZER, 3)
+PROGRAM = loop.program(MINIMIZER, 3)
 # Compiled in a tenth of the time, where any minimizer will do.
 ADAM = optimizers.adam(toy, learning_rate=0.05)
-ADAM_ADVANCE = loop.program(ADAM, 4)
+ADAM_PROGRAM = loop.program(ADAM, 4)
+
+
+def keys(count: int, seed: int = 0) -> jax.Array:
+    return jax.random.split(jax.random.key(seed), count)
 
 
 def starts(count: int, seed: int = 0) -> jax.Array:
     """[count, 1, h, w, 3] noise."""
-    keys = jax.random.split(jax.random.key(seed), count)
-    return jnp.stack([inits.noise(key, SHAPE[1:3], [], mean=0.5, deviation=0.2) for key in keys])[:, None]
+    noises = [inits.noise(key, SHAPE[1:3], [], mean=0.5, deviation=0.2) for key in keys(count, seed)]
+    return jnp.stack(noises)[:, None]
 
 
-def iterates(count: int = 2, *, advance=ADVANCE, minimizer=MINIMIZER, images=None, wanted=WANTED, seed=0, **settings):
+def iterates(count: int = 2, *, program=PROGRAM, images=None, wanted=WANTED, seed=0, **settings):
     images = starts(count, seed) if images is None else images
     settings = {"max_iter": 6, "save_every": 3, **settings}
-    return list(loop.iterate(advance, minimizer, images, (jnp.asarray(wanted),), **settings))
+    return list(loop.iterate(program, images, keys(len(images)), (jnp.asarray(wanted),), **settings))
 
 
 def test_yields_the_start_and_every_chunk_in_one_call_each():
@@ -52,9 +55,9 @@ def test_yields_the_start_and_every_chunk_in_one_call_each():
 
     def counting(*args: Any) -> Any:
         calls.append(args)
-        return ADVANCE(*args)
+        return PROGRAM.run(*args)
 
-    found = iterates(advance=counting, max_iter=7)
+    found = iterates(program=PROGRAM._replace(run=counting), max_iter=7)
     assert [iterate.step for iterate in found] == [0, 3, 6, 7]
     assert len(calls) == 4
     for iterate, rows in zip(found, (1, 3, 3, 1), strict=True):
@@ -67,9 +70,9 @@ def test_yields_the_start_and_every_chunk_in_one_call_each():
 
 def test_metrics_are_those_of_their_images():
     # Chunks of one step show every image; the rows of longer chunks must say the same.
-    run: dict[str, Any] = dict(minimizer=ADAM, max_iter=8)
-    single = iterates(advance=loop.program(ADAM, 1), save_every=1, **run)
-    rows = np.concatenate([iterate.metrics["loss"] for iterate in iterates(advance=ADAM_ADVANCE, save_every=4, **run)])
+    run: dict[str, Any] = dict(max_iter=8)
+    single = iterates(program=loop.program(ADAM, 1), save_every=1, **run)
+    rows = np.concatenate([iterate.metrics["loss"] for iterate in iterates(program=ADAM_PROGRAM, save_every=4, **run)])
     for iterate, row in zip(single, rows, strict=True):
         for i, images in enumerate(iterate.images):
             square, fourth = numpy_toy(images)
@@ -82,7 +85,7 @@ def test_metrics_are_those_of_their_images():
 
 
 def test_chunks_change_no_byte():
-    by_three, by_six = iterates(), iterates(advance=loop.program(MINIMIZER, 6), save_every=6)
+    by_three, by_six = iterates(), iterates(program=loop.program(MINIMIZER, 6), save_every=6)
     assert [iterate.step for iterate in by_six] == [0, 6]
     assert by_three[-1].images.tobytes() == by_six[-1].images.tobytes()
     rows = [np.concatenate([i.metrics["loss"] for i in found]) for found in (by_three, by_six)]
@@ -102,7 +105,7 @@ def test_outputs_do_not_know_each_other():
 
 
 def test_vmap_ends_where_map_does():
-    mapped, together = iterates(max_iter=30), iterates(advance=loop.program(MINIMIZER, 3, "vmap"), max_iter=30)
+    mapped, together = iterates(max_iter=30), iterates(program=loop.program(MINIMIZER, 3, "vmap"), max_iter=30)
     assert together[-1].images.shape == (2, *SHAPE)
     for early in (1, 2):
         np.testing.assert_allclose(together[early].metrics["loss"], mapped[early].metrics["loss"], rtol=0.03)
@@ -116,7 +119,7 @@ def test_unknown_batch_mode_is_refused():
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_tol_stops_at_the_first_chunk_that_ends_with_a_small_fall(count: int):
-    run: dict[str, Any] = dict(advance=ADAM_ADVANCE, minimizer=ADAM, save_every=4, max_iter=80)
+    run: dict[str, Any] = dict(program=ADAM_PROGRAM, save_every=4, max_iter=80)
     rows = np.concatenate([iterate.metrics["loss"] for iterate in iterates(count, **run)])
     assert len(rows) == 81
     changed = np.abs(rows[:-1] - rows[1:]) / rows[:-1]  # at [i - 1] in step i
@@ -129,7 +132,7 @@ def test_tol_stops_at_the_first_chunk_that_ends_with_a_small_fall(count: int):
 
 def test_one_image_that_still_falls_keeps_all_going():
     images = jnp.concatenate([jnp.asarray(WANTED)[None], starts(1)])
-    run: dict[str, Any] = dict(images=images, advance=ADAM_ADVANCE, minimizer=ADAM, save_every=4, max_iter=8, tol=0.01)
+    run: dict[str, Any] = dict(images=images, program=ADAM_PROGRAM, save_every=4, max_iter=8, tol=0.01)
     assert iterates(**run)[-1].step == 8
     # The minimum itself falls no further.
     assert iterates(**{**run, "images": images[:1]})[-1].step == 4
@@ -169,87 +172,98 @@ def compiled():
 )
 def test_one_compilation_serves_sources_seeds_and_lengths(compiled: list[str], batch_mode: str, name: str, loss):
     extractor = features.random(size=3, channels=4)
-    term = objective.Term("term", loss, 1.0, {"conv1_1": 1.0, "pixels": 1.0})
-    made = objective.objective(extractor, [term], 2)
-    minimizer = getattr(optimizers, name)(made.value)
-    if made.periods:
-        minimizer = periods.holding(minimizer, made.prepare, made.periods)
-    advance = loop.program(minimizer, 2, batch_mode)
-    summarize = jax.jit(made.summarize)
+    term = types.Term("term", loss, 1.0, {"conv1_1": 1.0, "pixels": 1.0})
+    problem = objective.objective(extractor, [term], 2)
+    minimizer = getattr(optimizers, name)(problem.value)
+    program = loop.program(minimizer, 2, batch_mode, problem.refresh, problem.periods)
+    summarize = jax.jit(problem.summarize)
 
     def run(seed: int, **settings: Any) -> None:
         source = jnp.asarray(np.random.default_rng(seed).random((16, 18, 3)), jnp.float32)
-        args = (extractor.weights, made.join([summarize(extractor.weights, source)]))
-        keys = jax.random.split(jax.random.key(seed), 2)
-        images = jnp.stack([inits.noise(key, (12, 14), [], mean=0.5, deviation=0.1) for key in keys])[:, None]
-        list(loop.iterate(advance, minimizer, images, args, save_every=2, **settings))
+        args = (extractor.weights, problem.join([summarize(extractor.weights, source)]))
+        noises = [inits.noise(key, (12, 14), [], mean=0.5, deviation=0.1) for key in keys(2, seed)]
+        images = jnp.stack(noises)[:, None]
+        list(loop.iterate(program, images, keys(2, seed), args, save_every=2, **settings))
 
     run(0, max_iter=2)
     assert compiled
     compiled.clear()
     run(1, max_iter=5, tol=1e-9, patience=3)
     assert compiled == []
-    assert advance._cache_size() == 1
+    assert program.run._cache_size() == 1  # pyright: ignore[reportFunctionMemberAccess]
 
 
-def toy_held(images: jax.Array, wanted: jax.Array, held: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
-    return toy(images, held)
+def toy_with_choice(images: jax.Array, wanted: jax.Array, choice: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+    return toy(images, choice)
 
 
 @pytest.mark.parametrize("batch_mode", ["map", "vmap"])
-def test_what_is_held_is_prepared_before_the_first_step_of_a_period(batch_mode: str):
-    """Not in every step, in either mode; and each time every minimum of the toy is a tenth further on."""
-    prepared = []
+def test_choices_are_refreshed_before_the_first_step_of_a_period(batch_mode: str):
+    """Not before every step, in either mode; and each refresh moves every minimum of the toy by a tenth."""
+    refreshed = []
 
-    def prepare(images: jax.Array, wanted: jax.Array, before: Any, step: Any) -> jax.Array:
-        jax.debug.callback(lambda step: prepared.append(int(step)), step)
-        return wanted if before is None else before + 0.1
+    def refresh(images: jax.Array, wanted: jax.Array, previous: Any, key: Any, step: Any) -> jax.Array:
+        jax.debug.callback(lambda step: refreshed.append(int(step)), step)
+        return wanted if previous is None else previous + 0.1
 
-    minimizer = periods.holding(optimizers.adam(toy_held, learning_rate=0.05), prepare, (3, 4))
-    advance = loop.program(minimizer, 5, batch_mode)
-    found = iterates(2, advance=advance, minimizer=minimizer, save_every=5, max_iter=9, tol=0.0)
+    minimizer = optimizers.adam(toy_with_choice, learning_rate=0.05)
+    program = loop.program(minimizer, 5, batch_mode, refresh, (3, 4))
+    found = iterates(2, program=program, save_every=5, max_iter=9, tol=0.0)
     jax.effects_barrier()
-    of_each = 2 if batch_mode == "map" else 1  # a batch is told once
-    assert sorted(prepared) == sorted(of_each * [0, 3, 4, 6, 8])
+    of_each = 2 if batch_mode == "map" else 1  # a batch calls back once
+    assert sorted(refreshed) == sorted(of_each * [0, 3, 4, 6, 8])
     assert [iterate.step for iterate in found] == [0, 5, 9]
-    for iterate, wanted in zip(found, (0.0, 0.2, 0.4), strict=True):
+    for iterate, moved in zip(found, (0.0, 0.2, 0.4), strict=True):
         for i, images in enumerate(iterate.images):
-            assert iterate.metrics["loss"][-1, i] == pytest.approx(sum(numpy_toy(images, WANTED + wanted)), rel=1e-3)
+            assert iterate.metrics["loss"][-1, i] == pytest.approx(sum(numpy_toy(images, WANTED + moved)), rel=1e-3)
 
 
-def test_what_is_held_for_the_whole_run_is_as_if_fixed():
-    def prepare(images: jax.Array, wanted: jax.Array, before: Any, step: Any) -> jax.Array:
-        return wanted if before is None else before + 0.1
+@pytest.mark.parametrize("batch_mode", ["map", "vmap"])
+def test_every_refresh_of_every_output_has_a_key_of_its_own(batch_mode: str):
+    drawn = []
+
+    def refresh(images: jax.Array, wanted: jax.Array, previous: Any, key: Any, step: Any) -> jax.Array:
+        jax.debug.callback(lambda data: drawn.append(tuple(data.tolist())), jax.random.key_data(key))
+        return wanted
+
+    program = loop.program(optimizers.adam(toy_with_choice), 5, batch_mode, refresh, (2,))
+    iterates(2, program=program, save_every=5, max_iter=7)
+    jax.effects_barrier()
+    assert len(drawn) == 8 and len(set(drawn)) == 8  # at the steps 0, 2, 4, 6 of two outputs
+
+
+def test_a_choice_for_the_whole_run_is_as_if_fixed():
+    def refresh(images: jax.Array, wanted: jax.Array, previous: Any, key: Any, step: Any) -> jax.Array:
+        return wanted if previous is None else previous + 0.1
 
     for period in (6, 7):
-        minimizer = periods.holding(optimizers.lbfgs(toy_held), prepare, (period,))
-        held = iterates(advance=loop.program(minimizer, 3), minimizer=minimizer)
-        for one, fixed in zip(held, iterates(), strict=True):
+        program = loop.program(optimizers.lbfgs(toy_with_choice), 3, "map", refresh, (period,))
+        for one, fixed in zip(iterates(program=program), iterates(), strict=True):
             np.testing.assert_allclose(one.images, fixed.images, atol=1e-5)
             np.testing.assert_allclose(one.metrics["loss"], fixed.metrics["loss"], rtol=1e-4)
 
 
 @pytest.mark.parametrize("batch_mode", ["map", "vmap"])
 def test_the_loss_in_a_period_is_that_of_the_matches_at_its_start(batch_mode: str):
-    """Of pixels, against NumPy: two outputs of two frames; a period is no whole number of chunks."""
+    """Pixels as patches, against NumPy: two outputs of two frames; a period is no whole number of chunks."""
     extractor = features.random(size=3, channels=4)
     loss = losses.mrf(patch=1, stride=1, bank_stride=1, rematch=3)
-    made = objective.objective(extractor, [objective.Term("mrf", loss, 1.0, {"pixels": 1.0})], 1)
-    minimizer = periods.holding(optimizers.adam(made.value, learning_rate=0.05), made.prepare, made.periods)
+    problem = objective.objective(extractor, [types.Term("mrf", loss, 1.0, {"pixels": 1.0})], 1)
+    minimizer = optimizers.adam(problem.value, learning_rate=0.05)
     source = np.random.default_rng(0).random((5, 6, 3)).astype(np.float32)
-    args = (extractor.weights, made.join([made.summarize(extractor.weights, jnp.asarray(source))]))
+    args = (extractor.weights, problem.join([problem.summarize(extractor.weights, jnp.asarray(source))]))
     stack = jnp.asarray(np.random.default_rng(1).random((2, 2, 4, 5, 3)), jnp.float32)
 
     def run(save_every: int) -> list[loop.Iterate]:
-        advance = loop.program(minimizer, save_every, batch_mode)
-        return list(loop.iterate(advance, minimizer, stack, args, max_iter=8, save_every=save_every))
+        program = loop.program(minimizer, save_every, batch_mode, problem.refresh, problem.periods)
+        return list(loop.iterate(program, stack, keys(2), args, max_iter=8, save_every=save_every))
 
     bank, single = source.reshape(-1, 3), run(1)
     unit = bank / np.linalg.norm(bank, axis=1, keepdims=True)
     for step, iterate in enumerate(single):
         start = single[3 * (max(step - 1, 0) // 3)].images
-        want = ((iterate.images - bank[(start @ unit.T).argmax(-1)]) ** 2).sum((1, 2, 3, 4))
-        np.testing.assert_allclose(iterate.metrics["loss"][0], want, rtol=1e-4)
+        expected = ((iterate.images - bank[(start @ unit.T).argmax(-1)]) ** 2).sum((1, 2, 3, 4))
+        np.testing.assert_allclose(iterate.metrics["loss"][0], expected, rtol=1e-4)
     fours = run(4)
     assert [iterate.step for iterate in fours] == [0, 4, 8]
     rows = np.concatenate([iterate.metrics["loss"] for iterate in fours])

@@ -12,10 +12,11 @@ from PIL import Image
 
 from texjax import errors, features, losses, types
 from texjax.features import vgg
-from texjax.synthesis import objective
+from texjax.losses import places
+from texjax.synthesis import objective, pictures
 
 KERNEL = np.array([0.05, 0.25, 0.4, 0.25, 0.05])
-GOLDENS = Path(__file__).parent / "goldens" / "snelgrove.npz"
+GOLDENS = Path(__file__).parents[1] / "goldens" / "snelgrove.npz"
 EXTRACTOR = features.random(size=3, channels=4)
 
 
@@ -57,14 +58,14 @@ def share(image: np.ndarray, source: np.ndarray, octave: int, layer: str) -> flo
     return float(((found - wanted) ** 2).sum())
 
 
-def term(name: str = "gram", weight: float = 1.0, layers=None, octave_weights=(), loss=None) -> objective.Term:
-    return objective.Term(name, loss or losses.gram(), weight, layers or {"pixels": 1.0}, octave_weights)
+def term(name: str = "gram", weight: float = 1.0, layers=None, octave_weights=(), loss=None) -> types.Term:
+    return types.Term(name, loss or losses.gram(), weight, layers or {"pixels": 1.0}, octave_weights)
 
 
-def value(made: objective.Objective, images: np.ndarray, *sources: np.ndarray, extractor=EXTRACTOR):
+def value(problem: objective.Objective, images: np.ndarray, *sources: np.ndarray, extractor=EXTRACTOR):
     """(scalar, shares) of a stack, compiled."""
-    targets = made.join([made.summarize(extractor.weights, jnp.asarray(source)) for source in sources])
-    return jax.jit(made.value)(jnp.asarray(images), extractor.weights, targets)
+    targets = problem.join([problem.summarize(extractor.weights, jnp.asarray(source)) for source in sources])
+    return jax.jit(problem.value)(jnp.asarray(images), extractor.weights, targets)
 
 
 def test_equals_the_sum_over_terms_octaves_and_layers():
@@ -110,48 +111,57 @@ def test_several_sources_of_several_sizes():
 )
 def test_what_weighs_nothing_is_not_computed(layers, octave_weights, weight, convolutions: int):
     terms = [term("a", weight, layers, octave_weights), term("color")]
-    made, image = objective.objective(EXTRACTOR, terms, 3), jnp.asarray(picture(32, 32))
-    targets = jax.eval_shape(lambda x: made.join([made.summarize(EXTRACTOR.weights, x)]), image)
-    traced = jax.make_jaxpr(made.value)(image[None], EXTRACTOR.weights, targets)
+    problem, image = objective.objective(EXTRACTOR, terms, 3), jnp.asarray(picture(32, 32))
+    targets = jax.eval_shape(lambda x: problem.join([problem.summarize(EXTRACTOR.weights, x)]), image)
+    traced = jax.make_jaxpr(problem.value)(image[None], EXTRACTOR.weights, targets)
     assert str(traced).count("conv_general_dilated") == convolutions
-    summary = jax.make_jaxpr(made.summarize)(EXTRACTOR.weights, image)
+    summary = jax.make_jaxpr(problem.summarize)(EXTRACTOR.weights, image)
     assert str(summary).count("conv_general_dilated") == convolutions
 
 
 def test_weights_and_targets_are_arguments():
-    made, images = objective.objective(EXTRACTOR, [term(layers={"conv1_1": 1.0})], 1), picture(9, 10)[None]
-    evaluate: Any = jax.jit(made.value)
+    problem, images = objective.objective(EXTRACTOR, [term(layers={"conv1_1": 1.0})], 1), picture(9, 10)[None]
+    evaluate: Any = jax.jit(problem.value)
     for seed in (1, 2):
         extractor, source = features.random(size=3, channels=4, seed=seed), picture(13, 11, seed)
-        targets = made.join([made.summarize(extractor.weights, jnp.asarray(source))])
+        targets = problem.join([problem.summarize(extractor.weights, jnp.asarray(source))])
         total, _ = evaluate(images, extractor.weights, targets)
         found, wanted = (gram(filtered(x, extractor.weights["conv1_1"])) for x in (images[0], source))
         assert float(total) == pytest.approx(((found - wanted) ** 2).sum(), rel=1e-4)
     assert evaluate._cache_size() == 1
 
 
-def test_a_joint_loss_sees_the_stack():
-    # Squared differences of neighboring images, over the number of values in one; no target.
-    def measure(features, target, mask):
-        return {"sum": ((features[1:] - features[:-1]) ** 2).sum(), "count": features[0].size}
+def test_a_loss_may_compare_images_of_the_stack():
+    """Squared differences of neighboring images, over the number of values in one; there is no target."""
 
-    joint = types.Loss(
-        summarize=lambda features, mask: jnp.zeros(()),
-        join=lambda summaries: summaries[0],
-        measure=measure,
-        distance=lambda sums, target: sums["sum"] / sums["count"],
-        joint=True,
-    )
+    def measure(view: types.View, target: object) -> Any:
+        return ((view.features[1:] - view.features[:-1]) ** 2).sum()[None] / view.features[0].size
+
+    neighbors = places.from_sums(measure, places.weighted_sum, summarize=places.no_summary, join=places.no_target)
     images = np.stack([picture(9, 10, seed) for seed in range(3)])
-    terms = [term("joint", 0.5, loss=joint), term("own", 2.0)]
+    terms = [term("neighbors", 0.5, loss=neighbors), term("own", 2.0)]
     source = picture(9, 10, seed=7)
     total, shares = value(objective.objective(EXTRACTOR, terms, 2), images, source)
     levels = [octaves(image, 2) for image in images]
     want = 0.5 * sum(((levels[i + 1][o] - levels[i][o]) ** 2).mean() for i in (0, 1) for o in (0, 1))
     own = 2 * sum(share(image, source, octave, "pixels") for image in images for octave in (0, 1))
-    assert float(shares["joint"]) == pytest.approx(want, rel=1e-4)
+    assert float(shares["neighbors"]) == pytest.approx(want, rel=1e-4)
     assert float(shares["own"]) == pytest.approx(own, rel=1e-4)
     assert float(total) == pytest.approx(want + own, rel=1e-4)
+
+
+def test_views_count_octaves_from_the_full_size():
+    seen = []
+
+    def measure(view: types.View, target: object) -> Any:
+        seen.append((view.octave, view.layer, view.weight))
+        return view.features.sum((1, 2, 3))
+
+    loss = places.from_sums(measure, places.weighted_sum, summarize=places.no_summary, join=places.no_target)
+    terms = [term(layers={"pixels": 3.0, "conv1_1": 1.0}, octave_weights=(0.5, 2.0), loss=loss)]
+    image = picture(12, 15)
+    value(objective.objective(EXTRACTOR, terms, 2, first_octave=1), image[None], image)
+    assert set(seen) == {(1, "pixels", 1.5), (1, "conv1_1", 0.5), (2, "pixels", 6.0), (2, "conv1_1", 2.0)}
 
 
 def test_weights_that_cannot_be_are_refused():
@@ -191,12 +201,12 @@ def test_snelgrove_equals_pytorch(goldens, test_data: Path, kind: str, precision
     image = image + 0.2 * (np.random.default_rng(0).random(image.shape) - 0.5)
     path = str(test_data / "weights" / "vgg19_notop_block1-3.h5")
     extractor = features.vgg19(weights=path, normalize=kind == "normalized")
-    made = objective.objective(extractor, [term(layers={layer: 1.0 for layer in goldens["layers"].tolist()})], 3)
+    problem = objective.objective(extractor, [term(layers={layer: 1.0 for layer in goldens["layers"].tolist()})], 3)
     with jax.enable_x64(precision == "float64"):
         source, image = jnp.asarray(source, precision), jnp.asarray(image, precision)
-        targets = jax.jit(made.summarize)(extractor.weights, source)
-        evaluate = jax.jit(jax.value_and_grad(made.value, has_aux=True))
-        (loss, _), gradient = evaluate(image[None], extractor.weights, made.join([targets]))
+        targets = jax.jit(problem.summarize)(extractor.weights, source)
+        evaluate = jax.jit(jax.value_and_grad(problem.value, has_aux=True))
+        (loss, _), gradient = evaluate(image[None], extractor.weights, problem.join([targets]))
         assert gradient.dtype == precision
     got = np.asarray(gradient, np.float64).ravel()[goldens["index"]]
     error = np.abs(got - goldens[f"{kind}_gradient_float64"]).max() / goldens[f"{kind}_max"]
@@ -222,35 +232,35 @@ SNELGROVE = [term(layers={"pool1": 1.0, "conv3_2": 1.0})]
 def test_smallest_size_by_octaves(count: int, smallest: int):
     extractor = small_vgg()
     for size in ((smallest, smallest), (smallest, 3000), (3000, smallest)):
-        objective.check_size("the output", size, extractor, SNELGROVE, count, "valid")
+        pictures.check_size("the output", size, extractor, SNELGROVE, count, "valid")
     for size in ((smallest - 1, smallest - 1), (3000, smallest - 1), (smallest - 1, 3000)):
         with pytest.raises(errors.TexjaxError, match=f"at least {smallest} px"):
-            objective.check_size("the output", size, extractor, SNELGROVE, count, "valid")
+            pictures.check_size("the output", size, extractor, SNELGROVE, count, "valid")
 
 
 def test_size_error_says_what_is_possible():
     with pytest.raises(errors.TexjaxError) as caught:
-        objective.check_size("source a.png", (640, 512), small_vgg(), SNELGROVE, 5, "valid")
+        pictures.check_size("source a.png", (640, 512), small_vgg(), SNELGROVE, 5, "valid")
     text = str(caught.value)
     assert text.startswith("source a.png is 640 x 512 px, but 5 octaves down to layer conv3_2 need at least 557 px")
     assert "use at most 4 octaves, or a picture of 557 px or more" in text
     with pytest.raises(errors.TexjaxError, match="no number of octaves fits"):
-        objective.check_size("the output", (31, 500), small_vgg(), SNELGROVE, 2, "valid")
+        pictures.check_size("the output", (31, 500), small_vgg(), SNELGROVE, 2, "valid")
 
 
 def test_size_counts_what_is_used_only():
     # pool1 sees 6 px; the last octave is not used by conv3_2, which needs 32 of the first.
     terms = [term("a", layers={"pool1": 1.0}), term("b", layers={"conv3_2": 1.0}, octave_weights=(1.0, 0.0))]
-    objective.check_size("the output", (32, 32), small_vgg(), terms, 2, "valid")
+    pictures.check_size("the output", (32, 32), small_vgg(), terms, 2, "valid")
     with pytest.raises(errors.TexjaxError, match="at least 32 px"):
-        objective.check_size("the output", (31, 31), small_vgg(), terms, 2, "valid")
+        pictures.check_size("the output", (31, 31), small_vgg(), terms, 2, "valid")
     # A loss that looks one pixel right and down needs two: 36 px for two of conv3_2.
-    wide = term("c", layers={"conv3_2": 1.0}, loss=losses.gram()._replace(reach=1))
-    objective.check_size("the output", (36, 36), small_vgg(), [wide], 1, "valid")
+    wide = term("c", layers={"conv3_2": 1.0}, loss=losses.gram()._replace(least=2))
+    pictures.check_size("the output", (36, 36), small_vgg(), [wide], 1, "valid")
     with pytest.raises(errors.TexjaxError, match="at least 36 px"):
-        objective.check_size("the output", (35, 36), small_vgg(), [wide], 1, "valid")
+        pictures.check_size("the output", (35, 36), small_vgg(), [wide], 1, "valid")
     with pytest.raises(errors.TexjaxError, match="did you mean 'valid'"):
-        objective.check_size("the output", (99, 99), small_vgg(), terms, 2, "vald")
+        pictures.check_size("the output", (99, 99), small_vgg(), terms, 2, "vald")
 
 
 def nearest(image: np.ndarray, source: np.ndarray, octave: int) -> list[tuple[np.ndarray, np.ndarray, int]]:
@@ -265,29 +275,30 @@ def pixels(period: int, search: str = "exact") -> types.Loss:
     return losses.mrf(patch=1, stride=1, bank_stride=1, rematch=period, search=search)
 
 
-def numbers(held: Any, frame: int) -> list[list[int]]:
-    """Of the matches held at each place."""
-    return [np.asarray(match.index[frame]).reshape(-1).tolist() for match in held]
+def numbers(choice: Any, frame: int) -> list[list[int]]:
+    """The patches of the bank that are matched at each place."""
+    return [np.asarray(match.index[frame]).reshape(-1).tolist() for match in choice]
 
 
-def test_what_is_held_is_prepared_each_at_its_period():
+def test_choices_are_refreshed_each_at_its_period():
     terms = [term("two", loss=pixels(2)), term("three", 2.0, loss=pixels(3)), term("every", loss=pixels(1)), term()]
-    made = objective.objective(EXTRACTOR, [*terms, term("off", 0.0, loss=pixels(5))], 2)
-    assert made.periods == (2, 3)
+    problem = objective.objective(EXTRACTOR, [*terms, term("off", 0.0, loss=pixels(5))], 2)
+    assert problem.periods == (2, 3)
     source = picture(13, 11, seed=5)
     then, now = (np.stack([picture(9, 10, seed) for seed in seeds]) for seeds in ((0, 1), (2, 3)))
-    targets = made.join([made.summarize(EXTRACTOR.weights, jnp.asarray(source))])
-    prepare = jax.jit(made.prepare)
-    first = prepare(jnp.asarray(then), EXTRACTOR.weights, targets, None, 0)
+    targets = problem.join([problem.summarize(EXTRACTOR.weights, jnp.asarray(source))])
+    refresh = jax.jit(problem.refresh)
+    key = jax.random.key(0)
+    first = refresh(jnp.asarray(then), EXTRACTOR.weights, targets, None, key, 0)
     assert set(first) == {"two", "three"}
     for step, names in ((2, {"two"}), (3, {"three"}), (6, {"two", "three"}), (7, set())):
-        held = prepare(jnp.asarray(now), EXTRACTOR.weights, targets, first, step)
+        choices = refresh(jnp.asarray(now), EXTRACTOR.weights, targets, first, key, step)
         for name in ("two", "three"):
             for frame, image in enumerate(now if name in names else then):
                 want = [[n for *_, n in nearest(image, source, octave)] for octave in (0, 1)]
-                assert numbers(held[name], frame) == want
+                assert numbers(choices[name], frame) == want
 
-    total, shares = jax.jit(made.value)(jnp.asarray(now), EXTRACTOR.weights, targets, first)
+    total, shares = jax.jit(problem.value)(jnp.asarray(now), EXTRACTOR.weights, targets, first)
     want = 0.0  # of the images now from the matches of those before
     for image, before in zip(now, then, strict=True):
         for octave in (0, 1):
@@ -302,16 +313,22 @@ def test_what_is_held_is_prepared_each_at_its_period():
     assert fresh < 0.9 * want
 
 
-def test_patchmatch_goes_on_from_what_is_held():
-    made = objective.objective(EXTRACTOR, [term(loss=pixels(2, "patchmatch"))], 1)
+def test_patchmatch_goes_on_from_its_matches_with_new_candidates():
+    """Similarities only rise. With the key of the search before, hardly anything would be found."""
+    problem = objective.objective(EXTRACTOR, [term(loss=pixels(2, "patchmatch"))], 1)
     image = jnp.asarray(picture(24, 24)[None])
-    targets = made.join([made.summarize(EXTRACTOR.weights, jnp.asarray(picture(24, 24, seed=1)))])
-    prepare, held, found = jax.jit(made.prepare), None, []
+    targets = problem.join([problem.summarize(EXTRACTOR.weights, jnp.asarray(picture(24, 24, seed=1)))])
+    refresh, choices, similarities = jax.jit(problem.refresh), None, []
     for step in (0, 2, 4, 6):
-        held = prepare(image, EXTRACTOR.weights, targets, held, step)
-        found.append(float(held["gram"][0].response.mean()))
-    assert found == sorted(set(found))
+        key = jax.random.fold_in(jax.random.key(0), step)
+        choices = refresh(image, EXTRACTOR.weights, targets, choices, key, step)
+        similarities.append(float(choices["gram"][0].response.mean()))
+    assert similarities == sorted(set(similarities))
+    first = refresh(image, EXTRACTOR.weights, targets, None, jax.random.key(0), 0)["gram"][0].index
+    other = refresh(image, EXTRACTOR.weights, targets, None, jax.random.key(1), 0)["gram"][0].index
+    assert (np.asarray(first) != np.asarray(other)).mean() > 0.1
 
 
-def test_nothing_is_held_that_is_matched_in_every_evaluation():
+def test_nothing_is_refreshed_that_is_matched_in_every_evaluation():
     assert objective.objective(EXTRACTOR, [term(loss=pixels(1)), term("gram")], 2).periods == ()
+    assert objective.objective(EXTRACTOR, [term(loss=pixels(1, "patchmatch"))], 2).periods == (1,)

@@ -1,4 +1,4 @@
-"""Coarse to fine: what the scales are, and whole runs over them."""
+"""Coarse to fine: the resolutions and stages, and whole runs over them."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from PIL import Image
 from texjax import config as configs
 from texjax import pyramid
 from texjax.runs import run
-from texjax.synthesis import build, schedule
+from texjax.synthesis import build, optimize, schedule
 
 STEPS = "--config.schedule.steps=(4,)"
 ADAM = "--config.optimizer={'name': 'adam'}"  # quickest to compile
@@ -33,57 +33,87 @@ def picture(tmp_path: Path) -> Path:
     return tmp_path / "stripes.png"
 
 
-def test_scales_by_hand():
+def test_resolutions_by_hand():
     words = ["--config.size=(100, 61)", "--config.octaves=3", "--config.schedule.steps=(7, 5)"]
     config = configs.load("random", [*words, "--config.terms.gram.octave_weights=(1.0, 2.0, 3.0)"])
-    found = schedule.scales(config)
-    assert [scale.below for scale in found] == [2, 1, 0]
-    assert [tuple(scale.config.size) for scale in found] == [(25, 16), (50, 31), (100, 61)]
-    assert [scale.config.octaves for scale in found] == [1, 2, 3]
-    assert [scale.config.max_iter for scale in found] == [7, 5, config.max_iter]
-    weights = [tuple(scale.config.terms.gram.octave_weights) for scale in found]
+    found = schedule.resolutions(config)
+    assert [size.below for size in found] == [2, 1, 0]
+    assert [tuple(size.config.size) for size in found] == [(25, 16), (50, 31), (100, 61)]
+    assert [size.config.octaves for size in found] == [1, 2, 3]
+    assert [size.config.max_iter for size in found] == [7, 5, config.max_iter]
+    weights = [tuple(size.config.terms.gram.octave_weights) for size in found]
     assert weights == [(3.0,), (2.0, 3.0), (1.0, 2.0, 3.0)]
     assert schedule.total(config) == 12 + config.max_iter
     assert found[-1].config is config
 
 
 @pytest.mark.parametrize(("octaves", "steps"), [(1, [9]), (2, [5, 9]), (3, [7, 5, 9]), (4, [7, 5, 9])])
-def test_octaves_bound_the_scales(octaves: int, steps: list[int]):
+def test_octaves_bound_the_resolutions(octaves: int, steps: list[int]):
     words = [f"--config.octaves={octaves}", "--config.schedule.steps=(7, 5)", "--config.max_iter=9"]
     config = configs.load("random", words)
-    assert [scale.config.max_iter for scale in schedule.scales(config)] == steps
+    assert [size.config.max_iter for size in schedule.resolutions(config)] == steps
     assert schedule.total(config) == sum(steps)
 
 
-def test_every_scale_may_keep_its_octaves():
+def test_every_resolution_may_keep_its_octaves():
     words = ["--config.size=(100, 61)", "--config.octaves=1", "--config.schedule.steps=(7, 5)"]
     words += ["--config.terms.gram.octave_weights=(2.0,)", "--config.schedule.keep_octaves=True"]
-    found = schedule.scales(configs.load("random", words))
-    assert [tuple(scale.config.size) for scale in found] == [(25, 16), (50, 31), (100, 61)]
-    assert [scale.config.octaves for scale in found] == [1, 1, 1]
-    assert [tuple(scale.config.terms.gram.octave_weights) for scale in found] == [(2.0,)] * 3
+    found = schedule.resolutions(configs.load("random", words))
+    assert [tuple(size.config.size) for size in found] == [(25, 16), (50, 31), (100, 61)]
+    assert [size.config.octaves for size in found] == [1, 1, 1]
+    assert [tuple(size.config.terms.gram.octave_weights) for size in found] == [(2.0,)] * 3
 
 
-def test_inter_frame_terms_keep_to_their_octaves():
-    words = ["--config.schedule.steps=(5, 5)", "--config.octaves=3", "--config.frames=4"]
-    words += ["--config.terms.inter_frame.octaves=2", "--config.terms.inter_frame.shift=4.0"]
-    config = configs.load("animation", words)
-    weight = config.terms.inter_frame.weight
-    terms = [scale.config.terms.inter_frame for scale in schedule.scales(config)]
-    assert [(t.weight, t.octaves, t.shift) for t in terms] == [(0.0, 1, 1.0), (weight, 1, 2.0), (weight, 2, 4.0)]
+def test_stages_are_the_rounds_of_each_resolution():
+    words = ["--config.octaves=2", "--config.schedule.steps=(5,)", "--config.max_iter=4"]
+    config = configs.load("random", [*words, "--config.jitter.pixels=8.0", "--config.jitter.every=3"])
+    stages = schedule.stages(config)
+    assert [(s.resolution.below, s.round.steps, s.first) for s in stages] == [
+        (1, 3, True),
+        (1, 2, False),
+        (0, 3, True),
+        (0, 1, False),
+    ]
+
+
+@pytest.mark.parametrize("shift", [4, 4.0, 5])
+def test_frames_are_as_far_apart_at_every_resolution(shift: float):
+    """At half the size the target is that of half the shift; a whole number will do as well as another."""
+    config = configs.overridden(
+        configs.load("animation:tiny", [STEPS]),
+        {"octaves": 2, "terms.inter_frame": dict(name="inter_frame", layers={"pixels": 1.0}, shift=shift, order=1)},
+    )
+    source = np.random.default_rng(0).random((48, 48, 3)).astype(np.float32)
+    coarse = schedule.resolutions(config)[0]
+    (picture,) = schedule.reduced_pictures([source], coarse)
+    parts = build.parts(coarse.config, coarse.below)
+    (target,) = optimize.targets(parts, coarse.config.octaves, {"sources": [picture]})["inter_frame"]
+    small = np.asarray(picture, np.float64)
+
+    def distance(pixels: int) -> float:
+        moves = [np.roll(small, pixels, axis) - (small if axis == 0 else np.roll(small, pixels, 0)) for axis in (0, 1)]
+        moves[1] = np.roll(np.roll(small, pixels, 0), pixels, 1) - np.roll(small, pixels, 0)
+        return float(np.mean([255 * np.sqrt((move**2).mean()) for move in moves]))
+
+    whole, part = divmod(shift / 2, 1)
+    expected = (1 - part) * distance(int(whole)) + part * distance(int(whole) + 1)
+    assert float(target) == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_coarse_objective_is_the_whole_ones_upper_octaves():
     config = configs.load("random:tiny", [STEPS])
     rng = np.random.default_rng(0)
     source, image = (jnp.asarray(rng.random((48, 48, 3)), jnp.float32) for _ in range(2))
-    coarse = schedule.scales(config)[0]
-    made = build.parts(coarse.config)
-    args = made.extractor.weights, run.targets(made, schedule.reduced([source], coarse))
+    coarse = schedule.resolutions(config)[0]
+    parts = build.parts(coarse.config)
+    pictures = {"sources": schedule.reduced_pictures([source], coarse)}
+    targets = optimize.targets(parts, 1, pictures)
     small = jax.jit(pyramid.reduce, static_argnums=1)(image, "circular")
     whole = build.parts(configs.load("random:tiny", ["--config.terms.gram.octave_weights=(0.0, 1.0)"]))
-    want = jax.jit(whole.value)(image[None], whole.extractor.weights, run.targets(whole, [source]))[0]
-    np.testing.assert_allclose(jax.jit(made.value)(small[None], *args)[0], want, rtol=1e-5)
+    whole_targets = optimize.targets(whole, 2, {"sources": [source]})
+    expected = jax.jit(whole.objective.value)(image[None], whole.extractor.weights, whole_targets)[0]
+    value = jax.jit(parts.objective.value)(small[None], parts.extractor.weights, targets)[0]
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
 
 
 def test_the_next_start_is_the_low_passed_result_with_fresh_detail():
@@ -102,12 +132,12 @@ def test_the_next_start_is_the_low_passed_result_with_fresh_detail():
     np.testing.assert_allclose(found, want, atol=2e-4)
 
 
-def test_a_run_over_scales(picture: Path, tmp_path: Path):
+def test_a_run_over_resolutions(picture: Path, tmp_path: Path):
     config = configs.load("random:tiny", [STEPS, ADAM, "--config.count=2"])
     pixels = []
     for name in ("first", "again"):
         (tmp_path / name).mkdir()
-        result = run.synthesize(config, [picture], lambda made, name=name: tmp_path / name)
+        result = run.synthesize(config, {"sources": [picture]}, lambda made, name=name: tmp_path / name)
         assert (result.status, result.steps) == ("finished", 10)
         pixels.append([pixels_of(path) for path in result.paths])
     assert [p.shape for p in pixels[0]] == [(48, 48, 3)] * 2
@@ -119,13 +149,13 @@ def test_a_run_over_scales(picture: Path, tmp_path: Path):
     assert sides["I0004_F0000.png"] == (24, 24) and sides["I0007_F0000.png"] == (48, 48)
 
 
-def test_an_interrupt_at_a_coarse_scale_leaves_a_whole_picture(picture: Path, tmp_path: Path):
+def test_an_interrupt_at_a_coarse_resolution_leaves_a_whole_picture(picture: Path, tmp_path: Path):
     def interrupt(iterate):
         if iterate.step == 3:
             raise KeyboardInterrupt
 
     (tmp_path / "run").mkdir()
     config = configs.load("random:tiny", [STEPS, ADAM])
-    result = run.synthesize(config, [picture], lambda made: tmp_path / "run", interrupt)
+    result = run.synthesize(config, {"sources": [picture]}, lambda made: tmp_path / "run", interrupt)
     assert (result.status, result.steps) == ("interrupted", 3)
     assert pixels_of(result.paths[0]).shape == (48, 48, 3)

@@ -1,4 +1,4 @@
-"""What the command shows on a terminal."""
+"""Print results, plans and tables of the commands on a terminal, and show the progress of a sweep."""
 
 import contextlib
 import json
@@ -9,53 +9,26 @@ from typing import Any
 
 import rich.box
 import rich.console
-import rich.progress
 import rich.table
 import rich.text
 
-from texjax.runs import archive, plan, records, run
+from texjax import progress
+from texjax.runs import archive, machine, plan
+from texjax.runs import run as runner
 from texjax.sweeps import entries
-from texjax.synthesis import loop
 
 
-def _bar(*fields: str) -> rich.progress.Progress:
-    """A progress bar with a description and what the fields tell; silent where standard error is no terminal."""
-    console = rich.console.Console(stderr=True)
-    columns = (
-        rich.progress.TextColumn("{task.description}"),
-        rich.progress.BarColumn(),
-        rich.progress.MofNCompleteColumn(),
-        rich.progress.TextColumn("  ".join(fields)),
-        rich.progress.TimeRemainingColumn(),
-    )
-    return rich.progress.Progress(*columns, console=console, disable=not console.is_terminal)
-
-
-@contextlib.contextmanager
-def progress(steps: int) -> Iterator[Callable[[loop.Iterate], None]]:
-    """A progress bar with loss, rate and time left."""
-    with _bar("loss {task.fields[loss]}", "{task.fields[rate]}") as bar:
-        task = bar.add_task("compiling", total=steps, loss="-", rate="")
-
-        def watch(iterate: loop.Iterate) -> None:
-            rate = f"{len(iterate.metrics['loss']) / iterate.seconds:.2f} it/s" if iterate.step else ""
-            loss = f"{iterate.metrics['loss'][-1].mean():.4g}"
-            bar.update(task, completed=iterate.step, loss=loss, rate=rate, description="optimizing")
-
-        yield watch
-
-
-def show_result(result: run.Result) -> None:
-    """One line on how it ended, and the pictures' paths, last."""
+def show_result(result: runner.Result) -> None:
+    """Print one line about how the run ended, and then the paths of the pictures, which come last for scripts."""
     console = rich.console.Console(soft_wrap=True, highlight=False, markup=False)
-    memory = f"peak memory {records.peak_memory() / 2**20:.0f} MiB"
+    memory = f"peak memory {machine.peak_memory() / 2**20:.0f} MiB"
     console.print(f"{result.status} after {result.steps} steps, loss {result.loss:.6g}, {memory}")
     for path in result.paths:
         console.print(str(path))
 
 
 def show_plan(rows: list[tuple[str, str]]) -> None:
-    """The plan as a table of two columns."""
+    """Print the rows of a plan as a table of two columns."""
     table: Any = rich.table.Table.grid(padding=(0, 2))
     for row in rows:
         table.add_row(*row)
@@ -63,7 +36,7 @@ def show_plan(rows: list[tuple[str, str]]) -> None:
 
 
 def show_measures(values: dict[str, float], meanings: dict[str, str], as_json: bool) -> None:
-    """Every measure with its value and what is good: a table on a terminal, else plain lines, or JSON."""
+    """Print every measure with its value, and what value is good: as JSON, as a table on a terminal, or as lines."""
     console = rich.console.Console(soft_wrap=True, highlight=False, markup=False)
     if as_json:
         console.print(json.dumps(values, indent=2))
@@ -78,33 +51,32 @@ def show_measures(values: dict[str, float], meanings: dict[str, str], as_json: b
 
 
 def note(text: str) -> None:
-    """A line on standard error."""
+    """Print a line on standard error."""
     rich.console.Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(f"texjax: {text}")
 
 
 @contextlib.contextmanager
 def sweep_progress() -> Iterator[Callable[[Mapping[str, archive.Run]], None]]:
-    """A progress bar of runs that have ended."""
-    with _bar("{task.fields[failed]}") as bar:
+    """Show a progress bar of the runs that have ended; yields a function that takes all runs."""
+    with progress.bar("{task.fields[failed]}") as bar:
         task = bar.add_task("runs", total=None, failed="")
 
         def watch(runs: Mapping[str, archive.Run]) -> None:
             counts = Counter(run.status for run in runs.values())
-            ended = sum(counts[status] for status in (*archive.ENDED, "failed"))
-            bar.update(
-                task, total=len(runs), completed=ended, failed=f"{counts['failed']} failed" * bool(counts["failed"])
-            )
+            completed = sum(counts[status] for status in (*archive.ENDED, "failed"))
+            failed = f"{counts['failed']} failed" if counts["failed"] else ""
+            bar.update(task, total=len(runs), completed=completed, failed=failed)
 
         yield watch
 
 
 def show_sweep(directory: Path, runs: Collection[archive.Run]) -> None:
-    """How many runs ended how, the errors of those that failed, and the sweep directory, last."""
+    """Print the errors of failed runs, the number of runs of each status, and then the sweep directory."""
     console = rich.console.Console(soft_wrap=True, highlight=False, markup=False)
-    for one in runs:
-        if one.status == "failed":
-            console.print(f"failed: {entries.label(one.swept)}: {one.record['error']}")
-    counts = Counter(one.status for one in runs)
+    for run in runs:
+        if run.status == "failed":
+            console.print(f"failed: {entries.label(run.swept)}: {run.record['error']}")
+    counts = Counter(run.status for run in runs)
     console.print(f"{len(runs)} runs: {', '.join(f'{count} {status}' for status, count in counts.items())}")
     console.print(str(directory))
 
@@ -112,23 +84,27 @@ def show_sweep(directory: Path, runs: Collection[archive.Run]) -> None:
 def show_sweep_plan(
     declared: Sequence[entries.Entry], runs: Mapping[str, archive.Run], costs: Sequence[plan.Cost | str]
 ) -> None:
-    """A line for each run: what sets it apart, how it stands, its size, memory and time; then the time of all.
+    """Print a table with a line for each run, and then the time of all runs together.
 
-    costs: of each run, or why it cannot be run.
+    Args:
+        declared: The declared runs.
+        runs: Their states by id.
+        costs: Memory and time of each run, or a sentence that says why it cannot be run.
     """
     console = rich.console.Console(highlight=False, markup=False)
     table: Any = rich.table.Table("run", "sets", "status", "size", "memory", "time", box=rich.box.SIMPLE)
-    wrong, left = [], []
+    problems, seconds = [], []
     for entry, cost in zip(declared, costs, strict=True):
-        about = [entry.id, rich.text.Text(entries.label(entry.swept)), runs[entry.id].status]
+        status = runs[entry.id].status
+        cells = [entry.id, rich.text.Text(entries.label(entry.swept)), status]
         if isinstance(cost, str):
-            table.add_row(*about, "cannot be run", "", "")
-            wrong.append(f"{entry.id} cannot be run: {cost}")
+            table.add_row(*cells, "cannot be run", "", "")
+            problems.append(f"{entry.id} cannot be run: {cost}")
         else:
-            left += [] if runs[entry.id].status in archive.ENDED else [cost.seconds]
+            seconds += [] if status in archive.ENDED else [cost.seconds]
             size = "{} x {}".format(*entry.config.size)
-            table.add_row(*about, size, f"{cost.memory / 2**20:,.0f} MiB", f"{cost.seconds:,.0f} s")
+            table.add_row(*cells, size, f"{cost.memory / 2**20:,.0f} MiB", f"{cost.seconds:,.0f} s")
     console.print(table)
-    for sentence in wrong:
+    for sentence in problems:
         console.print(sentence, soft_wrap=True)
-    console.print(f"{len(declared)} runs, {len(left)} to be made, about {sum(left):,.0f} s one after the other")
+    console.print(f"{len(declared)} runs, {len(seconds)} to be made, about {sum(seconds):,.0f} s one after the other")

@@ -1,8 +1,8 @@
 """The `texjax` command.
 
 Every module beside this one is a command, or a few that belong together. It has `add_parser(commands)`, which adds its
-parser with the defaults `run`, the function of the parsed flags that carries the command out, and `overridable`, whether
-that function also takes the words that override keys of a config.
+parser with the defaults `run`, the function of the parsed flags that carries the command out, and `overridable`,
+whether that function also takes the words that override keys of a config.
 
 Errors are one sentence on standard error: exit code 2 for what the user gave, 1 for what surrounds the program, 130
 after Ctrl-C (the result so far is written). JAX is imported only once there is something to compute.

@@ -18,39 +18,54 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "report",
         help="show a run or a sweep as a page",
-        description="Write one HTML page that shows a run or a sweep: pictures side by side, curves, what differs.",
+        description="Write one HTML page that shows a run or a sweep: its pictures side by side, curves of the loss, "
+        "and the settings that differ between runs.",
         allow_abbrev=False,
     )
     parser.set_defaults(run=run)
     add = parser.add_argument
-    add("directory", type=Path, metavar="DIR", help="of a run, of a sweep, or a folder with runs somewhere in it")
+    add(
+        "directory",
+        type=Path,
+        metavar="DIR",
+        help="directory of a run or of a sweep, or any folder that holds run directories",
+    )
     add("--output", type=Path, metavar="FILE", help="the page to write (DIR/report.html)")
-    add("--embed", action="store_true", help="put the pictures at full size into the page, to send it by itself")
-    add("--measure", action="store_true", help="measure the results against their sources first, where that is missing")
+    add(
+        "--embed", action="store_true", help="put the pictures at full size into the page, so that it can be sent alone"
+    )
+    add(
+        "--measure", action="store_true", help="first measure the results against their sources, unless measured before"
+    )
     add(
         "--serve",
         nargs="?",
         type=int,
         const=PORT,
         metavar="PORT",
-        help=f"show the page at http://127.0.0.1:PORT ({PORT}) until Ctrl-C, up to date while runs go on",
+        help=f"show the page at http://127.0.0.1:PORT ({PORT}) until Ctrl-C, and update it while runs go on",
     )
     add("--tensorboard", type=Path, metavar="LOGDIR", help="also write metrics and pictures for TensorBoard")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Measure where asked for, and write or serve the page. Raises TexjaxError and EnvironmentFault."""
+    """Measure the runs if asked to, and write or serve their page.
+
+    Raises:
+        TexjaxError: If the flags contradict each other, or there is no run.
+        EnvironmentFault: If the page cannot be written or served.
+    """
     from texjax.report import data, page, tensorboard
     from texjax.runs import archive
 
     if args.serve is not None and (args.output is not None or args.embed):
         raise errors.TexjaxError("--serve writes no page; leave out --output and --embed, or --serve.")
-    data.check(args.directory)
+    data.check_directory(args.directory)
     if args.measure:
         measure(args.directory)
     if args.tensorboard is not None:
         runs, _ = archive.runs(args.directory)
-        tensorboard.write([(data.name(run, args.directory), run) for run in runs], args.tensorboard)
+        tensorboard.write([(data.run_id(run, args.directory), run) for run in runs], args.tensorboard)
         print(args.tensorboard)
     if args.serve is not None:
         serve(args.directory, args.serve)
@@ -59,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def measure(directory: Path) -> None:
-    """Measure what has not been measured; what cannot be is said and left out."""
+    """Measure all runs below the directory that have not been measured; print why a run cannot be measured."""
     from texjax.runs import archive, measured
 
     for run in archive.runs(directory)[0]:
@@ -70,12 +85,12 @@ def measure(directory: Path) -> None:
 
 
 def serve(directory: Path, port: int) -> None:
-    """Serve the page until Ctrl-C."""
+    """Print the address of the page and serve it until Ctrl-C."""
     from texjax.report import data, page, server
 
-    link = page.inside(directory)
-    bound = server.bound(
-        directory, port, make=lambda version: data.data(directory, link, live=version), render=page.page
+    link = page.served_link(directory)
+    bound = server.bind(
+        directory, port, collect=lambda version: data.collect(directory, link, live=version), render=page.render
     )
     with bound:
         print(f"http://{server.HOST}:{bound.server_port}/ (Ctrl-C ends it)", flush=True)

@@ -1,136 +1,128 @@
-"""The commands `texjax transfer` and `texjax analogy`: their flags, and what they say of the config and the pictures.
+"""The commands `texjax transfer` and `texjax analogy`.
 
-Flags are those of neural-style and image-analogies where they mean the same here, beside those of `synthesize`; weights
-are in the units of the config, whose docstring says which these are.
+Their flags are those of neural-style and image-analogies where these mean the same here, beside those of `synthesize`.
+Weights are in the units of the config, whose docstring says which these are.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from texjax import config as configs
 from texjax import errors
 from texjax.cli import synthesize
 
 STARTS = {
-    "content": {"name": "crop", "of": "content"},  # the content is as large as the output, so this is all of it
+    "content": {"name": "crop", "group": "content"},  # the content is as large as the output, so the crop is all of it
     "random": {"name": "random_phase"},
 }
-# Flag -> the losses whose terms it weighs.
+
+
+def _with(setting: str) -> Callable[[configs.Config], list[str]]:
+    """The terms that compare with the sources, and whose loss has that setting."""
+    return lambda config: [name for name, t in config.terms.items() if setting in t and t.group == "sources"]
+
+
+def _of_group(group: str) -> Callable[[configs.Config], list[str]]:
+    """The terms that compare with that group of pictures."""
+    return lambda config: [name for name, term in config.terms.items() if term.group == group]
+
+
+# Flag -> a description of the terms whose weight it sets, and the function that finds them in a config.
 WEIGHTS = {
-    "content_weight": ("content",),
-    "style_weight": ("gram", "mean", "mrf"),
-    "tv_weight": ("smoothness",),
-    "analogy_weight": ("analogy",),
-    "mrf_weight": ("mrf",),
-    "nstyle_weight": ("gram",),
+    "content_weight": ("terms that compare with the content", _of_group("content")),
+    "style_weight": ("terms that compare features with the styles", synthesize.feature_terms),
+    "tv_weight": ("smoothness terms", _with("form")),
+    "analogy_weight": ("terms that compare with the analogy", _of_group("analogy")),
+    "mrf_weight": ("terms of patches", _with("patch")),
+    "nstyle_weight": ("terms of Gram matrices", _with("join")),
 }
-
-
-class Job(NamedTuple):
-    """What to run: arguments of `run.synthesize`."""
-
-    config: configs.Config
-    paths: list[Path]
-    others: dict[str, list[Path]]
 
 
 def add_parser(commands: Any) -> None:
     """Add `transfer` and `analogy` to the subparsers of the `texjax` command."""
-    parser = synthesize.made(commands, "transfer", "give a content the look of styles", default="multiscale_style")
+    parser = synthesize.picture_parser(commands, "transfer", "give a content the look of styles", "multiscale_style")
+    parser.set_defaults(job=transfer_job)
     add = parser.add_argument
     add("content", metavar="CONTENT", help="the picture to keep")
     add("styles", nargs="*", metavar="STYLE", help="pictures, or folders of pictures, to look like")
-    add("--style-weight", type=float, metavar="X", help="weight of each term that looks at the styles")
-    add("--style-blend-weights", metavar="X,X", help="of several styles, one number each")
-    _common(parser)
-    parser = synthesize.made(
-        commands, "analogy", "A is to A' as B is to the picture", default="analogies:network=compact"
+    add("--style-weight", type=float, metavar="X", help="weight of each term that compares with the styles")
+    add("--style-blend-weights", metavar="X,X", help="one number for each of several styles")
+    _add_common_flags(parser)
+    parser = synthesize.picture_parser(
+        commands, "analogy", "make a picture that is to B as A' is to A", "analogies:network=compact"
     )
+    parser.set_defaults(job=analogy_job)
     add = parser.add_argument
-    add("a", metavar="A", help="what A' was made of, as large as A'")
-    add("a_prime", metavar="A_PRIME", help="what was made of A")
-    add("content", metavar="B", help="of which the picture is made")
+    add("a", metavar="A", help="the picture that A' was made of, as large as A'")
+    add("a_prime", metavar="A_PRIME", help="the picture that was made of A")
+    add("content", metavar="B", help="the picture to treat in the same way")
     add("--analogy-weight", "--analogy-w", type=float, metavar="X", help="weight of features of A' where B is like A")
     add("--mrf-weight", "--mrf-w", type=float, metavar="X", help="weight of being like patches of A'")
     add(
         "--nstyle-weight", "--nstyle-w", type=float, metavar="X", help="weight of having Gram matrices like those of A'"
     )
-    _common(parser)
+    _add_common_flags(parser)
 
 
-def _common(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=run)
+def _add_common_flags(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--content-weight", "--b-content-w", type=float, metavar="X", help="weight of each term of the content")
     add("--tv-weight", "--tv-w", type=float, metavar="X", help="weight of smoothness, for pixels in [0, 1]")
-    add("--style-scale", type=float, metavar="X", help="longer side of the sources in that of the output")
+    add("--style-scale", type=float, metavar="X", help="longer side of the sources, as a multiple of the output's")
     add("--original-colors", action="store_const", const=True, help="keep the content's colors, take luminance only")
-    add("--jitter", type=float, metavar="PX", help="move the picture by up to so much, and back, every 20 iterations")
-    add("--color-jitter", type=float, metavar="X", help="likewise add colors, for pixels in [0, 1]")
-    add("--max-size", type=int, metavar="PX", help="longer side of the output, at most; else as of the config's size")
+    add("--jitter", type=float, metavar="PX", help="move the picture by up to PX, and back, every 20 iterations")
+    add("--color-jitter", type=float, metavar="X", help="likewise add colors of up to X, for pixels in [0, 1]")
+    add("--max-size", type=int, metavar="PX", help="longer side of the output, at most (the config's longer side)")
     add("--init", metavar="START", help="random, content, or a picture to start from")
 
 
-def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
-    """Resolve the flags, and make pictures or print the plan."""
-    synthesize.carry_out(args, *resolve(args, overrides))
-
-
-def resolve(args: argparse.Namespace, overrides: Sequence[str]) -> Job:
-    """The config with flags and overrides in it, and the pictures.
-
-    Raises TexjaxError for a flag that has no meaning for this config, and for missing pictures.
-    """
+def transfer_job(args: argparse.Namespace, overrides: Sequence[str]) -> synthesize.Job:
+    """Return the config and the pictures of `texjax transfer`. Raises as `synthesize.resolve` does."""
     from texjax import images
 
-    if args.command == "analogy":
-        paths = [Path(args.a_prime)]
-        others = {"content": [Path(args.content)]}
-        others["analogy"] = [Path(args.a), *paths, *others["content"]]
-    else:
-        if not args.styles:
-            raise errors.TexjaxError("no style given; name at least one picture after the content.")
-        paths, others = images.sources(args.styles), {"content": [Path(args.content)]}
+    if not args.styles:
+        raise errors.TexjaxError("no style given; name at least one picture after the content.")
+    return _job(args, overrides, {"sources": images.sources(args.styles), "content": [Path(args.content)]})
+
+
+def analogy_job(args: argparse.Namespace, overrides: Sequence[str]) -> synthesize.Job:
+    """Return the config and the pictures of `texjax analogy`. Raises as `synthesize.resolve` does."""
+    a, a_prime, b = Path(args.a), Path(args.a_prime), Path(args.content)
+    return _job(args, overrides, {"sources": [a_prime], "content": [b], "analogy": [a, a_prime, b]})
+
+
+def _job(args: argparse.Namespace, overrides: Sequence[str], pictures: dict[str, list[Path]]) -> synthesize.Job:
+    from texjax import images
+
     base = configs.load(args.config)
     overridden = {word.partition("=")[0] for word in overrides}
-    words = {f"--config.{key}": value for key, value in _values(args, base).items()}
+    values = {f"--config.{key}": value for key, value in _values(args, base).items()}
     if "--config.size" not in overridden:
         args.output_width, args.output_height = _size(args, base, images.load(args.content).shape)
-    given = [f"{key}={value}" for key, value in words.items() if key not in overridden]
-    return Job(synthesize.resolve(args, [*given, *overrides]), paths, others)
+    flags = [f"{key}={value}" for key, value in values.items() if key not in overridden]
+    return synthesize.Job(synthesize.resolve(args, [*flags, *overrides]), pictures)
 
 
 def _values(args: argparse.Namespace, base: configs.Config) -> dict[str, Any]:
-    """Config keys and what the flags set them to."""
+    """Config keys and the values that the flags set."""
     values: dict[str, Any] = {}
-    for flag, losses in WEIGHTS.items():
+    for flag, (what, find) in WEIGHTS.items():
         if getattr(args, flag, None) is not None:
-            values |= {f"terms.{name}.weight": getattr(args, flag) for name in _terms(flag, base, losses)}
+            names = synthesize.require(flag, what, find(base))
+            values |= {f"terms.{name}.weight": getattr(args, flag) for name in names}
     if getattr(args, "style_blend_weights", None) is not None:
-        numbers = _numbers(args.style_blend_weights)
-        values |= {f"terms.{name}.join_weights": numbers for name in _terms("style_blend_weights", base, ("gram",))}
-    if args.style_scale is not None:
-        values["source.fit"] = args.style_scale
-    given = {"jitter.pixels": args.jitter, "jitter.color": args.color_jitter}
-    values |= {key: value for key, value in given.items() if value is not None}
+        weights = _numbers(args.style_blend_weights)
+        names = synthesize.require("style_blend_weights", "terms of Gram matrices", _with("join_weights")(base))
+        values |= {f"terms.{name}.join_weights": weights for name in names}
+    flags = {"source.fit": args.style_scale, "jitter.pixels": args.jitter, "jitter.color": args.color_jitter}
+    values |= {key: value for key, value in flags.items() if value is not None}
     if args.original_colors:
         values["output.original_colors"] = True
     if args.init in STARTS:
         values["init"], args.init = STARTS[args.init], None
     return values
-
-
-def _terms(flag: str, base: configs.Config, losses: Sequence[str]) -> list[str]:
-    """The names of the terms of these losses."""
-    names = [name for name, term in base.terms.items() if term.name in losses]
-    if not names:
-        raise errors.TexjaxError(
-            f"--{flag.replace('_', '-')} sets terms of loss {' or '.join(losses)}, and this config has none; use "
-            f"another config, or leave the flag out."
-        )
-    return names
 
 
 def _numbers(text: str) -> tuple[float, ...]:
@@ -143,7 +135,7 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 
 def _size(args: argparse.Namespace, base: configs.Config, shape: tuple[int, ...]) -> tuple[int, int]:
-    """Width and height of the output: the content's, within the largest side; a side that is given decides."""
+    """Width and height of the output: the content's, at most as large as allowed; a side that is given decides."""
     from texjax.runs import inputs
 
     height, width = shape[:2]
@@ -155,4 +147,4 @@ def _size(args: argparse.Namespace, base: configs.Config, shape: tuple[int, ...]
         return args.output_width, max(1, round(height * args.output_width / width))
     if args.output_height is not None:
         return max(1, round(width * args.output_height / height)), args.output_height
-    return inputs.fitted(shape, args.max_size or max(base.size))
+    return inputs.output_size(shape, args.max_size or max(base.size))

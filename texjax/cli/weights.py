@@ -1,6 +1,6 @@
 """The `texjax weights` command: list, fetch, convert, verify and normalize the weight files of networks.
 
-The parser needs no JAX, so that `--help` answers at once; each action imports what it uses.
+The parser imports no JAX, so that `--help` answers at once; each action imports what it uses.
 """
 
 import argparse
@@ -22,42 +22,44 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser("weights", help="list, fetch, convert, verify or normalize network weights")
     parser.set_defaults(run=run)
     actions = parser.add_subparsers(dest="action", required=True)
-    actions.add_parser("list", help="the known files, and where they lie or how to get them")
+    actions.add_parser("list", help="show the known files, and where each lies or how to get it")
 
     fetch = actions.add_parser("fetch", help="download a known file and verify its checksum")
     fetch.add_argument("name", help="a name that `texjax weights list` shows, such as vgg19")
     fetch.add_argument("--to", type=Path, metavar="DIR", help="destination (default: texjax's cache folder)")
 
     convert = actions.add_parser("convert", help="write a weight file as a small .safetensors")
-    verify = actions.add_parser("verify", help="say what a weight file holds and whether it is a published one")
+    verify = actions.add_parser("verify", help="show what a weight file holds and whether it is a published one")
     normalize = actions.add_parser("normalize", help="scale every channel to mean activation 1 over pictures")
     for action in (convert, verify, normalize):
         action.add_argument("file", type=Path, help="Keras .h5, PyTorch .pth or .safetensors")
-        action.add_argument("--preprocessing", default="auto", help="caffe, torchvision or amdegroot; auto where known")
-        action.add_argument("--network", default="", help="vgg19 or vgg16; an error if the file holds another")
+        action.add_argument(
+            "--preprocessing", default="auto", help="the input of the network: caffe, torchvision, amdegroot, or auto"
+        )
+        action.add_argument("--network", default="", help="vgg19 or vgg16; an error if the file holds the other one")
     for action in (convert, normalize):
-        action.add_argument("output", type=Path, help="the .safetensors to write")
+        action.add_argument("output", type=Path, help="the .safetensors file to write")
     normalize.add_argument("--pictures", nargs="+", required=True, metavar="PATH", help="pictures or folders of them")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Do what `args.action` says. Raises TexjaxError and EnvironmentFault."""
+    """Run the action that `args.action` names. Raises TexjaxError and EnvironmentFault."""
     actions = {"list": show, "fetch": fetch, "convert": convert, "verify": verify, "normalize": normalize}
     actions[args.action](args)
 
 
 def show(_: argparse.Namespace) -> None:
-    """The known files, one a line."""
+    """Print the known files, one per line, and the folders that are searched."""
     from texjax.features.weights import catalog
 
     _say(f"{'name':18}{'size':>8}  {'input':13}where")
     for name, file in catalog.FILES.items():
         path = catalog.find(name)
-        where = path or (f"texjax weights fetch {name}" if file.urls else "only as a file of your own")
+        where = path or (f"texjax weights fetch {name}" if file.urls else "not downloaded: bring your own file")
         size = f"{file.size / 1e6:,.0f} MB" if file.size else "?"
         _say(f"{name:18}{size:>8}  {file.preprocessing:13}{where}")
     folders = [catalog.project_folder(), *catalog.foreign_folders(), catalog.cache_folder()]
-    _say("looked for in " + ", ".join(map(str, folders)))
+    _say("searched folders: " + ", ".join(map(str, folders)))
 
 
 def fetch(args: argparse.Namespace) -> None:
@@ -70,7 +72,7 @@ def fetch(args: argparse.Namespace) -> None:
 
 
 def convert(args: argparse.Namespace) -> None:
-    """Write canonical weights; the original's name and SHA-256 stay in the metadata."""
+    """Write canonical weights, with the name and the SHA-256 of the original file in the metadata."""
     from texjax.features.weights import catalog
 
     weights = _read(args)
@@ -79,25 +81,27 @@ def convert(args: argparse.Namespace) -> None:
 
 
 def verify(args: argparse.Namespace) -> None:
-    """Print a file's layers and origin. Raises TexjaxError for a published name with another checksum."""
+    """Print the layers and the origin of a file. Raises TexjaxError for a published name with another checksum."""
     from texjax.features.weights import catalog
 
     weights = _read(args)
     table = rich.table.Table("layer", "kernel", "bias", box=rich.box.SIMPLE)
-    for name, layer in ((n, layer) for n, layer in weights.layers.items() if n != "mean"):
+    for name, layer in ((name, layer) for name, layer in weights.layers.items() if name != "mean"):
         table.add_row(name, " x ".join(map(str, layer["kernel"].shape)), str(layer["bias"].size))
     console.print(table)
     for key, value in weights.metadata.items():
         _say(f"{key}: {value}")
     _say(f"sha256: {catalog.digest(args.file)}")
-    same = [name for name, file in catalog.FILES.items() if catalog.matches(args.file, file)]
-    named = [name for name, file in catalog.FILES.items() if file.filename == args.file.name and file.checksum]
-    if named and not same:
+    same_checksum = [name for name, file in catalog.FILES.items() if catalog.matches(args.file, file)]
+    same_name = [name for name, file in catalog.FILES.items() if file.filename == args.file.name and file.checksum]
+    if same_name and not same_checksum:
+        name = same_name[0]
         raise errors.TexjaxError(
-            f"{args.file} has the name of {named[0]} but not its checksum {catalog.FILES[named[0]].checksum}; get it "
-            f"again with `texjax weights fetch {named[0]}`, or rename it if it is meant to differ."
+            f"{args.file} has the name of {name} but not its checksum {catalog.FILES[name].checksum}; get it again "
+            f"with `texjax weights fetch {name}`, or rename it if it is meant to differ."
         )
-    _say(f"checksum: that of the published {same[0]}" if same else "checksum: of no published file that texjax knows")
+    owner = f"that of the published {same_checksum[0]}" if same_checksum else "of no published file that texjax knows"
+    _say(f"checksum: {owner}")
 
 
 def normalize(args: argparse.Namespace) -> None:
@@ -136,12 +140,12 @@ def _write(output: Path, layers: Any, metadata: dict[str, str]) -> None:
 
 
 def _say(text: str) -> None:
-    # Paths may hold brackets, which are no markup.
+    # Brackets in a path are no markup.
     console.print(text, markup=False)
 
 
 class Bar:
-    """pooch's progress interface over rich's bar; silent where the output is no terminal."""
+    """A progress bar of rich with the methods that pooch calls; silent where the output is no terminal."""
 
     def __init__(self, name: str):
         columns = (rich.progress.BarColumn(), rich.progress.DownloadColumn(), rich.progress.TransferSpeedColumn())
@@ -158,7 +162,7 @@ class Bar:
 
     @property
     def total(self) -> int | float | None:
-        """Bytes to come; set when an address answers."""
+        """Size of the download in bytes; pooch sets it when an address answers."""
         return self._bar.tasks[self._task].total
 
     @total.setter
@@ -166,12 +170,12 @@ class Bar:
         self._bar.reset(self._task, total=value)
 
     def update(self, size: int) -> None:
-        """`size` more bytes have come."""
+        """Advance by `size` bytes."""
         self._bar.advance(self._task, size)
 
     def reset(self) -> None:
-        """Start over."""
+        """Start again from zero."""
         self._bar.reset(self._task)
 
     def close(self) -> None:
-        """Nothing: `with` closes the bar."""
+        """Do nothing: the end of the `with` block closes the bar."""

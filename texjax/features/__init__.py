@@ -1,4 +1,4 @@
-"""Extractors: networks whose named activations the losses compare. The public list is what `features.name` may be."""
+"""Extractors: networks with named activations, which the losses compare. A config's `features.name` is one of these."""
 
 from texjax.features.random_filters import random
 from texjax.features.vgg import compact, vgg16, vgg19

@@ -1,10 +1,10 @@
 """A convolution whose gradient is as fast inside a loop as outside it.
 
-XLA on CPU has a fast path for convolutions with a plain HWIO kernel. The gradient that autodiff writes has its kernel
-reversed and transposed instead; outside loops XLA rewrites it, inside `scan`, `map` or `while` it does not, and takes a
-path that is 10 (jax 0.10) to 85 times (jax 0.12) slower. Unpadded convolutions miss the fast path of jax 0.10 as well.
-So here the backward pass is again a plain forward convolution, with the kernel flipped explicitly, and every
-convolution runs with padding k // 2 and is cropped afterwards where the network is unpadded.
+XLA on CPU has a fast path for convolutions with a plain HWIO kernel. The gradient that autodiff derives has a reversed
+and transposed kernel instead. XLA rewrites that kernel outside of loops, but not inside `scan`, `map` or `while`, where
+it takes a path that is 10 (jax 0.10) to 85 times (jax 0.12) slower. Unpadded convolutions also miss the fast path of
+jax 0.10. So the backward pass here is again a plain forward convolution, with an explicitly flipped kernel, and every
+convolution runs with padding k // 2; for an unpadded network the result is cropped.
 """
 
 import functools
@@ -18,8 +18,8 @@ from jaxtyping import Array, Float
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
 
-def _plain(x: Array, kernel: Array, precision) -> Array:
-    pads = [(k // 2, k // 2) for k in kernel.shape[:2]]
+def _plain(x: Array, kernel: Array, precision: lax.PrecisionLike) -> Array:
+    pads = [(side // 2, side // 2) for side in kernel.shape[:2]]
     return lax.conv_general_dilated(x, kernel, (1, 1), pads, dimension_numbers=DIMENSIONS, precision=precision)
 
 
@@ -27,7 +27,7 @@ def _plain(x: Array, kernel: Array, precision) -> Array:
 def same(
     x: Float[Array, "n h w i"], kernel: Float[Array, "kh kw i o"], precision: lax.PrecisionLike = None
 ) -> Float[Array, "n h w o"]:
-    """Cross-correlation with stride 1 and zero padding; the kernel's sides are odd."""
+    """Cross-correlate with stride 1 and zero padding; the sides of the kernel are odd."""
     return _plain(x, kernel, precision)
 
 
@@ -38,9 +38,9 @@ def _forward(x, kernel, precision):
 def _backward(precision, residuals, cotangent):
     x, kernel = residuals
     flipped = jnp.transpose(kernel[::-1, ::-1], (0, 1, 3, 2))
-    # The kernel's own gradient costs nothing where nobody asks for it: it is dead code then.
-    _, pull = jax.vjp(lambda k: _plain(x, k, precision), kernel)
-    return same(cotangent, flipped, precision), *pull(cotangent)
+    # Where nobody asks for the kernel's own gradient it is dead code and costs nothing.
+    _, vjp = jax.vjp(lambda k: _plain(x, k, precision), kernel)
+    return same(cotangent, flipped, precision), *vjp(cotangent)
 
 
 same.defvjp(_forward, _backward)
@@ -49,13 +49,13 @@ same.defvjp(_forward, _backward)
 def general(
     lhs: Array, rhs: Array, window_strides, padding, *, dimension_numbers=None, precision=None, **settings
 ) -> Array:
-    """`same` behind the signature of `lax.conv_general_dilated`, for Flax's `nn.Conv(conv_general_dilated=...)`.
+    """Run `same` behind the signature of `lax.conv_general_dilated`, for Flax's `nn.Conv(conv_general_dilated=...)`.
 
-    Padding "SAME" or "VALID"; stride 1, no dilation and no groups: the networks here use no others.
+    The padding is "SAME" or "VALID", with stride 1 and without dilation or groups: the networks here use nothing else.
     """
     assert set(window_strides) == {1} and padding in ("SAME", "VALID"), (window_strides, padding)
-    out: Any = same(lhs, rhs, precision)
+    padded: Any = same(lhs, rhs, precision)
     if padding == "SAME":
-        return out
-    (h, w), (kh, kw) = out.shape[1:3], rhs.shape[:2]
-    return out[:, kh // 2 : h - kh // 2, kw // 2 : w - kw // 2]
+        return padded
+    (h, w), (kh, kw) = padded.shape[1:3], rhs.shape[:2]
+    return padded[:, kh // 2 : h - kh // 2, kw // 2 : w - kw // 2]

@@ -1,10 +1,11 @@
 """VGG networks (Simonyan & Zisserman 2014) with named activations, as texture synthesis uses them.
 
-Differences from the classifier: the pooling and the padding are chosen, the fully connected layers are left out, and
-the network ends at the deepest layer asked for. "conv1_1" is the activation after the ReLU. The image enters as sRGB in
-[0, 1]; the origin's channel order, scaling and mean shift are folded into the first layer when a file is read.
+They differ from the classifier: pooling and padding can be chosen, the fully connected layers are left out, and only
+the layers down to the deepest one asked for are computed. "conv1_1" is the activation after the ReLU. The image enters
+as sRGB in [0, 1]: reading a weight file folds the channel order and scaling of its origin into the first layer.
 """
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -16,23 +17,26 @@ from jaxtyping import Array, Float
 
 from texjax import errors, types
 from texjax.features import convolution
-from texjax.features.weights import catalog, files, normalization
+from texjax.features.weights import catalog, files, normalization, origins
 
-VGG19 = (2, 2, 4, 4, 4)
-VGG16 = (2, 2, 3, 3, 3)
-WIDTHS = (64, 128, 256, 512, 512)
-PADDINGS = ("valid", "same", "reflect", "circular")
+VGG19 = origins.BLOCKS["vgg19"]
+VGG16 = origins.BLOCKS["vgg16"]
+WIDTHS = (64, 128, 256, 512, 512)  # channels in each block
 COMPACT = "compact.safetensors"
 POOLS: dict[str, Callable[..., Array]] = {"average": jnp.mean, "max": jnp.max}
+# Padding of the convolutions -> mode of `jnp.pad` that completes the last window of a pooling.
+PADDINGS: dict[str, Any] = {"valid": None, "same": "edge", "reflect": "reflect", "circular": "wrap"}
 PRECISIONS = {
     "float32": (jnp.float32, lax.Precision.HIGHEST),
     "tf32": (jnp.float32, lax.Precision.DEFAULT),
     "bf16": (jnp.bfloat16, lax.Precision.DEFAULT),
 }
 
+layer_names = origins.layer_names
+
 
 class VGG(nn.Module):
-    """Convolutions of 3 x 3 with ReLU in blocks; every block but the first starts with a pooling by two."""
+    """Blocks of 3 x 3 convolutions with ReLU; a pooling by two follows each block."""
 
     blocks: tuple[int, ...]
     widths: tuple[int, ...]
@@ -42,16 +46,17 @@ class VGG(nn.Module):
 
     @nn.compact
     def __call__(self, image: types.Image, layers: tuple[str, ...]) -> types.Features:
-        """The named activations of a mean-shifted image."""
+        """Return the named activations of a mean-shifted image."""
         dtype, precision = PRECISIONS[self.precision]
-        # float64 images (tests against double-precision references) keep their precision.
+        # float64 images, as in tests against double-precision references, keep their precision.
         dtype = image.dtype if dtype == jnp.float32 else dtype
-        # Unpadded convolutions run padded, as that is faster; the rim so spoiled is cut off where somebody looks.
+        # Unpadded convolutions run with padding, because that is faster, see `convolution`. The border of outputs that
+        # this spoils grows by one with each convolution, and is cut off before a pooling and where a layer is returned.
         valid = self.padding == "valid"
-        out, x, rim = {}, image[None], 0
+        activations, x, border = {}, image[None], 0
         for name, width in operations(self.blocks, self.widths):
             if width is None:
-                x, rim = pool(_cut(x, rim), self.pool, self.padding), 0
+                x, border = pool(_without_border(x, border), self.pool, self.padding), 0
             else:
                 convolve = nn.Conv(
                     width,
@@ -62,106 +67,110 @@ class VGG(nn.Module):
                     conv_general_dilated=convolution.general,
                     name=name,
                 )
-                x, rim = nn.relu(convolve(x)), rim + valid
-            out[name] = _cut(x, rim)
-            if out.keys() >= set(layers):
+                x, border = nn.relu(convolve(x)), border + valid
+            activations[name] = _without_border(x, border)
+            if activations.keys() >= set(layers):
                 break
-        return {layer: out[layer][0].astype(image.dtype) for layer in layers}
+        return {layer: activations[layer][0].astype(image.dtype) for layer in layers}
 
 
 def operations(blocks: tuple[int, ...], widths: tuple[int, ...]) -> list[tuple[str, int | None]]:
-    """The network's layers in order, each with its number of channels; None for a pooling."""
-    order = []
-    for block, (count, width) in enumerate(zip(blocks, widths, strict=True), start=1):
-        order += [(f"conv{block}_{i}", width) for i in range(1, count + 1)] + [(f"pool{block}", None)]
-    return order
+    """Return the network's layers from shallow to deep, each with its number of channels, or None for a pooling."""
+    return [
+        (name, widths[int(name[len("conv")]) - 1] if name.startswith("conv") else None) for name in layer_names(blocks)
+    ]
 
 
 def convolutions(blocks: tuple[int, ...]) -> dict[str, str]:
-    """Layer -> the convolution whose activation it is, or pools."""
-    order = [name for name, _ in operations(blocks, WIDTHS[: len(blocks)])]
-    return {name: order[i - 1] if name.startswith("pool") else name for i, name in enumerate(order)}
+    """Return layer -> the convolution whose activation the layer is, or pools."""
+    names = layer_names(blocks)
+    return {name: names[i - 1] if name.startswith("pool") else name for i, name in enumerate(names)}
 
 
-def _cut(x: Array, rim: int) -> Array:
-    return x[:, rim : x.shape[1] - rim, rim : x.shape[2] - rim]
+def _without_border(x: Array, border: int) -> Array:
+    return x[:, border : x.shape[1] - border, border : x.shape[2] - border]
 
 
 def pool(x: Float[Array, "n h w c"], kind: str, padding: str) -> Float[Array, "n h2 w2 c"]:
-    """Pooling of 2 x 2 with stride 2.
+    """Pool windows of 2 x 2 with stride 2.
 
-    An odd last row or column is dropped by padding "valid". Otherwise its window is completed: with "same" by nothing
-    (the average is over the cells there are), with "reflect" and "circular" by what the padding puts there.
+    With padding "valid" an odd last row or column is dropped. The other paddings complete the window there: "same" uses
+    the pixels that exist, and "reflect" and "circular" use those that the padding puts beside them.
     """
     n, h, w, c = x.shape
     if padding == "valid":
         x = x[:, : h // 2 * 2, : w // 2 * 2]
     else:
-        mode = {"same": "edge", "reflect": "reflect", "circular": "wrap"}[padding]
-        x = jnp.pad(x, ((0, 0), (0, h % 2), (0, w % 2), (0, 0)), mode=mode)
+        x = jnp.pad(x, ((0, 0), (0, h % 2), (0, w % 2), (0, 0)), mode=PADDINGS[padding])
     return POOLS[kind](x.reshape(n, x.shape[1] // 2, 2, x.shape[2] // 2, 2, c), axis=(2, 4))
 
 
 def grid(blocks: tuple[int, ...], padding: str, layer: str) -> types.Grid:
-    """Where the outputs of `layer` lie; see `types.Grid`."""
-    stride, receptive, spoiled, kinds = 1, 1, 0, []
+    """Return where the outputs of `layer` lie; see `types.Grid`."""
+    names = layer_names(blocks)
+    # Whether each layer down to `layer` is a pooling.
+    poolings = [name.startswith("pool") for name in names[: names.index(layer) + 1 if layer in names else 0]]
     valid = padding == "valid"
-    for name, _ in operations(blocks, WIDTHS) if layer != "pixels" else ():
-        pooling = name.startswith("pool")
+    stride, receptive, spoiled = 1, 1, 0
+    for pooling in poolings:
         receptive += stride * (1 if pooling else 2)
-        spoiled = 0 if valid else (spoiled + 1) // 2 if pooling else spoiled + 1
+        spoiled = (spoiled + 1) // 2 if pooling else spoiled + 1
         stride *= 2 if pooling else 1
-        kinds.append(pooling)
-        if name == layer:
-            break
 
-    def size(n: int) -> int:
-        for pooling in kinds:
+    def size(side: int) -> int:
+        for pooling in poolings:
             if valid:
-                n = n // 2 if pooling else n - 2
+                side = side // 2 if pooling else side - 2
             else:
-                n = (n + 1) // 2 if pooling else n
+                side = (side + 1) // 2 if pooling else side
             # Reflection by one pixel needs two.
-            n = 0 if n < (2 if padding == "reflect" else 1) else n
-        return n
+            side = 0 if side < (2 if padding == "reflect" else 1) else side
+        return side
 
-    return types.Grid(stride, receptive, spoiled, size)
+    return types.Grid(stride, receptive, 0 if valid else spoiled, size)
 
 
-def extractor(weights: types.Weights, blocks: tuple[int, ...], pool: str, padding: str, precision: str):
-    """An `Extractor` over canonical weights: {"mean": [3], "conv1_1": {"kernel", "bias"}, ...}.
+def extractor(
+    weights: types.Weights, blocks: tuple[int, ...], pool: str, padding: str, precision: str
+) -> types.Extractor:
+    """Return the extractor of canonical weights, {"mean": [3], "conv1_1": {"kernel", "bias"}, ...}.
 
-    Where a convolution has a "readout" [c, c'], its activation and that of a pooling after it are multiplied by it on
-    their way out; the next layer takes them as they are.
+    Where a convolution has a "readout" [c, c'], its activation and that of a pooling after it are multiplied by the
+    readout when they are returned; the next layer takes them without it.
+
+    Raises TexjaxError for an unknown pooling, padding or precision.
     """
-    for what, got, known in (
+    for setting, value, known in (
         ("pooling", pool, POOLS),
         ("padding", padding, PADDINGS),
         ("precision", precision, PRECISIONS),
     ):
-        if got not in known:
-            raise errors.unknown(what, got, known)
-    order = [name for name, _ in operations(blocks, WIDTHS)]
-    held = [name for name in order if name in weights]
-    source = convolutions(blocks)
-    layers = ("pixels", *(name for name in order if source[name] in held))
+        if value not in known:
+            raise errors.unknown(setting, value, known)
+    names, convolution_of = layer_names(blocks), convolutions(blocks)
+    stored = [name for name in names if name in weights]
+    layers = ("pixels", *(name for name in names if convolution_of[name] in stored))
+    # A block that the file lacks has the width of the published network, and is never computed.
     widths = tuple(
-        weights[f"conv{b}_1"]["bias"].shape[0] if f"conv{b}_1" in held else WIDTHS[b - 1] for b in range(1, 6)
+        weights[f"conv{block}_1"]["bias"].shape[0] if f"conv{block}_1" in stored else width
+        for block, width in enumerate(WIDTHS, start=1)
     )
     network = VGG(blocks, widths, pool, padding, precision)
 
     def apply(weights: types.Weights, image: types.Image, layers: tuple[str, ...]) -> types.Features:
-        params = {name: {k: weights[name][k] for k in ("kernel", "bias")} for name in held}
-        deeper = tuple(layer for layer in layers if layer != "pixels")
-        features: Any = network.apply({"params": params}, image - weights["mean"][None, None], deeper) if deeper else {}
-        for layer in deeper:
-            readout = weights[source[layer]].get("readout")
+        params = {name: {part: weights[name][part] for part in ("kernel", "bias")} for name in stored}
+        computed = tuple(layer for layer in layers if layer != "pixels")
+        features: Any = {}
+        if computed:
+            features = network.apply({"params": params}, image - weights["mean"][None, None], computed)
+        for layer in computed:
+            readout = weights[convolution_of[layer]].get("readout")
             if readout is not None:
                 features[layer] = jnp.matmul(features[layer], readout, precision=lax.Precision.HIGHEST)
         return {layer: image if layer == "pixels" else features[layer] for layer in layers}
 
     def checked_grid(layer: str) -> types.Grid:
-        if layer not in layers and layer in order:
+        if layer not in layers and layer in names:
             raise errors.TexjaxError(
                 f"the weights have no layer {layer}: they end at {layers[-1]}; "
                 f"choose a shallower layer or weights that go deeper."
@@ -173,62 +182,67 @@ def extractor(weights: types.Weights, blocks: tuple[int, ...], pool: str, paddin
     return types.Extractor(jax.tree.map(jnp.asarray, weights), apply, layers, checked_grid)
 
 
-def _from_file(network: str, blocks, weights, pool, padding, normalize, precision, preprocessing) -> types.Extractor:
-    """Read, normalize where asked, and wrap."""
-    file = files.read(catalog.locate(network, weights or None), preprocessing)
-    arrays = file.layers
-    if normalize and file.metadata.get("normalized", "none") == "none":
+def _from_file(network: str, weights, pool, padding, normalize, precision, preprocessing) -> types.Extractor:
+    """Read the weight file, and normalize its channels where that is asked for and not yet done."""
+    stored = files.read(catalog.locate(network, weights or None), preprocessing, network)
+    arrays = stored.layers
+    if normalize and stored.metadata.get("normalized", "none") == "none":
         arrays = normalization.rescale(arrays, normalization.shipped_means(network, arrays))
-    return extractor(arrays, blocks, pool, padding, precision)
+    return extractor(arrays, origins.BLOCKS[network], pool, padding, precision)
 
 
 def vgg19(
+    weights: str | os.PathLike[str] = "",
     *,
-    weights: str = "",
     pool: str = "average",
     padding: str = "valid",
     normalize: bool = True,
     precision: str = "float32",
     preprocessing: str = "auto",
 ) -> types.Extractor:
-    """VGG-19 up to the deepest layer of the weight file.
+    """Return VGG-19 down to the deepest layer of the weight file.
 
-    weights: a weight file or a folder with one; empty looks where `texjax weights list` says.
-    normalize: scale every channel to mean activation 1 over photographs (Gatys et al. 2015), which the losses assume.
-    precision: "float32", "tf32" or "bf16" features; statistics are float32 always.
-    preprocessing: of the file's origin, "caffe" or "torchvision"; "auto" where the file itself tells.
+    Args:
+        weights: a weight file, or a folder that holds one; empty searches the folders that `texjax weights list` shows.
+        pool: "average" or "max".
+        padding: of the convolutions, "valid", "same" (zeros), "reflect" or "circular".
+        normalize: scale every channel to mean activation 1 over photographs (Gatys et al. 2015); the losses assume it.
+        precision: of the features, "float32", "tf32" or "bf16"; their statistics are float32 always.
+        preprocessing: the input that the file's network expects, "caffe", "torchvision" or "amdegroot"; "auto" takes it
+            from the file's format, name or checksum.
 
-    Raises TexjaxError for an unknown setting and a missing or unreadable file.
+    Raises:
+        TexjaxError: for an unknown setting, a missing or unreadable file, and missing means to normalize by.
     """
-    return _from_file("vgg19", VGG19, weights, pool, padding, normalize, precision, preprocessing)
+    return _from_file("vgg19", weights, pool, padding, normalize, precision, preprocessing)
 
 
 def compact(
+    weights: str | os.PathLike[str] = "",
     *,
-    weights: str = "",
     pool: str = "average",
     padding: str = "valid",
     normalize: bool = True,
     precision: str = "float32",
     preprocessing: str = "auto",
 ) -> types.Extractor:
-    """The small network that ships with texjax: VGG-19's layers up to conv3_4, distilled into fewer channels.
+    """Return the small network that ships with texjax: VGG-19's layers down to pool3, distilled into fewer channels.
 
-    It was trained with average pooling. Settings as of `vgg19`, so that a config runs on either; the shipped weights
-    are normalized.
+    It was trained with average pooling. It has the settings of `vgg19`, so that a config runs on either network; empty
+    `weights` are the shipped ones, which are normalized.
     """
-    weights = weights or str(catalog.project_folder() / COMPACT)
-    return _from_file("vgg19", VGG19, weights, pool, padding, normalize, precision, preprocessing)
+    weights = weights or catalog.project_folder() / COMPACT
+    return _from_file("vgg19", weights, pool, padding, normalize, precision, preprocessing)
 
 
 def vgg16(
+    weights: str | os.PathLike[str] = "",
     *,
-    weights: str = "",
     pool: str = "average",
     padding: str = "valid",
     normalize: bool = False,
     precision: str = "float32",
     preprocessing: str = "auto",
 ) -> types.Extractor:
-    """VGG-16; settings as of `vgg19`. No channel means are shipped for it: see `texjax weights normalize`."""
-    return _from_file("vgg16", VGG16, weights, pool, padding, normalize, precision, preprocessing)
+    """Return VGG-16, with the settings of `vgg19`; `texjax weights normalize` measures its means, none are shipped."""
+    return _from_file("vgg16", weights, pool, padding, normalize, precision, preprocessing)

@@ -1,5 +1,5 @@
-"""Files <-> images in memory. Nothing else in texjax reads or writes a picture."""
+"""Image files <-> images in memory. No other package of texjax decodes or encodes image files."""
 
-from texjax.images.files import EXTENSIONS, MAX_PIXELS, load, read_text, save, sources
+from texjax.images.files import EXTENSIONS, MAX_PIXELS, load, read_text, resize, save, sources
 
-__all__ = ["EXTENSIONS", "MAX_PIXELS", "load", "read_text", "save", "sources"]
+__all__ = ["EXTENSIONS", "MAX_PIXELS", "load", "read_text", "resize", "save", "sources"]

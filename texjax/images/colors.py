@@ -1,26 +1,32 @@
-"""Colors of one picture and light of another."""
+"""Combine the luminance of one image with the colors of another."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from texjax import pyramid, types
 
-# Of red, green and blue, as in ITU-R BT.601 (YUV), which neural-style keeps the colors by.
+# Weights of red, green and blue in the luminance Y of YUV (ITU-R BT.601), which neural-style uses to keep colors.
 LUMINANCE = (0.299, 0.587, 0.114)
 
 
 def luminance(image: Float[Array, "*n h w 3"]) -> Float[Array, "*n h w"]:
-    """The light Y of YUV, in [0, 1] as the image is."""
+    """Return the luminance Y of YUV, which lies in [0, 1] if the image does."""
     return sum((weight * image[..., k] for k, weight in enumerate(LUMINANCE)), start=jnp.zeros(()))
 
 
-def kept(images: types.Images, content: Float[Array, "_ _ 3"]) -> types.Images:
-    """The images' luminance with the colors of the content (Gatys et al. 2016, arXiv 1606.05897, section 3).
+def with_colors_of(images: types.Images, content: Float[Array, "_ _ 3"]) -> types.Images:
+    """Return images that have the luminance of `images` and the colors of `content`.
 
-    images: [n, h, w, 3]. content: of any size, stretched to that of the images.
+    This is the color preservation of Gatys et al. 2016 (arXiv 1606.05897, section 3). Gray has no chrominance in YUV.
+    Adding the difference of the luminances to all three channels therefore replaces the luminance of the content and
+    keeps its colors.
 
-    As gray has no color in YUV, that is the content and, in all three channels, what the luminances differ by. Values
-    may leave [0, 1]; where they are cut off, colors change.
+    Args:
+        images: Stack [n, h, w, 3].
+        content: Image of any size; it is resized to h x w.
+
+    Returns:
+        Stack [n, h, w, 3]. Values may leave [0, 1], and clipping them changes colors.
     """
-    like_them = pyramid.stretched(content, (images.shape[1], images.shape[2]))
-    return like_them[None] + (luminance(images) - luminance(like_them)[None])[..., None]
+    resized = pyramid.stretch(content, (images.shape[1], images.shape[2]))
+    return resized[None] + (luminance(images) - luminance(resized)[None])[..., None]

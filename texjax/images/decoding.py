@@ -1,4 +1,7 @@
-"""Files of pictures -> their pixels as floats, and what goes wrong on the way in one sentence."""
+"""Decode image files into float arrays, and turn every failure on the way into an error of one sentence.
+
+In this package a `picture` is a Pillow image, whose pixels may still be packed, and an `image` is a float array.
+"""
 
 import io
 import os
@@ -14,22 +17,30 @@ from PIL import Image, TiffImagePlugin
 from texjax import errors
 from texjax.images import profiles
 
-# Rasters only: Pillow would hand others, such as EPS, to an outside program.
+# Raster formats only: Pillow would pass others, such as EPS, to an external program.
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000", "AVIF", "TGA")
 
-UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # EXIF tag 0x0112 -> what makes the picture upright
-    2: lambda a: a[:, ::-1],
-    3: lambda a: a[::-1, ::-1],
-    4: lambda a: a[::-1],
-    5: lambda a: a.swapaxes(0, 1),
-    6: lambda a: np.rot90(a, -1),
-    7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
-    8: lambda a: np.rot90(a),
+ORIENTATION = 0x0112  # EXIF tag
+BITS_PER_SAMPLE = 258  # TIFF tag
+
+TO_UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # EXIF orientation -> transform that makes it upright
+    2: lambda image: image[:, ::-1],
+    3: lambda image: image[::-1, ::-1],
+    4: lambda image: image[::-1],
+    5: lambda image: image.swapaxes(0, 1),
+    6: lambda image: np.rot90(image, -1),
+    7: lambda image: np.rot90(image, 2).swapaxes(0, 1),
+    8: lambda image: np.rot90(image),
 }
 
 
-def read(path: Path) -> bytes:
-    """The bytes of a file; every way of not getting them in one sentence."""
+def read_bytes(path: Path) -> bytes:
+    """Return the content of an image file.
+
+    Raises:
+        TexjaxError: If there is no such file, or if it is empty or a folder.
+        EnvironmentFault: If the file cannot be read.
+    """
     if path.is_dir():
         raise errors.TexjaxError(f"{path}: is a folder, not a picture; name a file in it.")
     try:
@@ -37,63 +48,77 @@ def read(path: Path) -> bytes:
     except FileNotFoundError as error:
         raise errors.TexjaxError(f"{path}: no such file; check the path.") from error
     except OSError as error:
-        raise errors.EnvironmentFault(f"{path}: cannot be read ({error.strerror}); check its rights.") from error
+        raise errors.EnvironmentFault(
+            f"{path}: cannot be read ({error.strerror}); check the permissions of the file."
+        ) from error
     if not data:
-        raise errors.TexjaxError(f"{path}: the file is empty; it has to be a picture such as a PNG or JPEG.")
+        raise errors.TexjaxError(f"{path}: the file is empty; give a picture such as a PNG or JPEG.")
     return data
 
 
 @contextmanager
-def told(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turns what decoders raise into one sentence."""
+def readable_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn any exception that a decoder raises within the block into a TexjaxError of one sentence."""
     try:
         yield
     except errors.TexjaxError:
         raise
     except Image.UnidentifiedImageError as error:
-        kinds = "PNG, JPEG, TIFF, WebP, BMP, GIF, PPM, JPEG 2000, AVIF or TGA"
-        raise errors.TexjaxError(f"{path}: this is no picture texjax can read; convert it to {kinds}.") from error
-    # Decoders fed with damaged bytes fail by nearly every built-in exception, so no list of them would be complete.
+        formats = "PNG, JPEG, TIFF, WebP, BMP, GIF, PPM, JPEG 2000, AVIF or TGA"
+        raise errors.TexjaxError(f"{path}: this is no picture texjax can read; convert it to {formats}.") from error
+    # Damaged bytes make decoders raise nearly every built-in exception, so no list of them would be complete.
     except Exception as error:
         reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-        raise errors.TexjaxError(f"{path}: the picture is damaged or cut short ({reason}); get it again.") from error
+        raise errors.TexjaxError(
+            f"{path}: the picture is damaged or cut short ({reason}); replace it by an intact copy."
+        ) from error
 
 
 @contextmanager
-def opened(data: bytes, path: str | os.PathLike[str], max_pixels: int | None) -> Iterator[Image.Image]:
-    """Opens a picture, its pixels still packed, with our limit of pixels in place of Pillow's global one."""
+def open_picture(data: bytes, path: str | os.PathLike[str], max_pixels: int | None) -> Iterator[Image.Image]:
+    """Open a picture without decoding its pixels, with `max_pixels` in place of Pillow's global limit.
+
+    Raises:
+        TexjaxError: If the picture has more than `max_pixels` pixels; None allows any number.
+    """
     Image.init()
-    formats = [name for name in _FORMATS if name in Image.OPEN]  # builds of Pillow differ
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    formats = [name for name in _FORMATS if name in Image.OPEN]  # not every build of Pillow has all of them
+    pillow_limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         picture = Image.open(io.BytesIO(data), formats=formats)
     finally:
-        Image.MAX_IMAGE_PIXELS = limit
+        Image.MAX_IMAGE_PIXELS = pillow_limit
     with picture:
-        w, h = picture.size
-        if max_pixels is not None and w * h > max_pixels:
-            raise errors.TexjaxError(too_large(path, w, h, max_pixels))
+        width, height = picture.size
+        if max_pixels is not None and width * height > max_pixels:
+            raise too_large(path, width, height, max_pixels)
         yield picture
 
 
-def too_large(what: object, w: int, h: int, max_pixels: int) -> str:
-    """The sentence for a picture of too many pixels."""
-    return (
-        f"{what}: {w} x {h} = {w * h:,} pixels are more than the limit of {max_pixels:,}; "
+def too_large(subject: object, width: int, height: int, max_pixels: int) -> errors.TexjaxError:
+    """Return the error for an image that has more than `max_pixels` pixels."""
+    return errors.TexjaxError(
+        f"{subject}: {width} x {height} = {width * height:,} pixels are more than the limit of {max_pixels:,}; "
         f"shrink the picture, or raise max_pixels if you trust it."
     )
 
 
-def planes(picture: Image.Image, data: bytes, path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray | None]:
-    """Color, [h, w, 1 or 3] in sRGB, and alpha, [h, w, 1] or None, both float32 in [0, 1]."""
+def color_and_alpha(
+    picture: Image.Image, data: bytes, path: str | os.PathLike[str]
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Decode a picture.
+
+    Returns:
+        Color, [h, w, 1 or 3] in sRGB, and alpha, [h, w, 1] or None if opaque; both are float32 in [0, 1].
+    """
     profile = picture.info.get("icc_profile")
-    if picture.format == "PNG" and data[24] == 16:  # the bit depth in IHDR, always the first chunk
+    if picture.format == "PNG" and data[24] == 16:  # the bit depth in IHDR, which is always the first chunk
         return _deep_png(data, profile)
     picture.load()
     if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
         return profiles.deep_to_srgb(_deep_gray(picture, path), profile), None
-    if isinstance(picture, TiffImagePlugin.TiffImageFile) and max(picture.tag_v2.get(258, (8,))) > 8:
-        warnings.warn(f"{path}: more than 8 bits a channel were cut to 8; a 16-bit PNG keeps them", stacklevel=3)
+    if isinstance(picture, TiffImagePlugin.TiffImageFile) and max(picture.tag_v2.get(BITS_PER_SAMPLE, (8,))) > 8:
+        warnings.warn(f"{path}: more than 8 bits per channel were reduced to 8; a 16-bit PNG keeps them", stacklevel=3)
     alpha = None
     if picture.has_transparency_data:
         rgba = picture.convert("RGBA")
@@ -104,10 +129,10 @@ def planes(picture: Image.Image, data: bytes, path: str | os.PathLike[str]) -> t
 
 
 def _deep_png(data: bytes, profile: bytes | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """A PNG of 16 bits a channel: gray or RGB, with alpha, with one transparent color (tRNS), or neither."""
+    """Decode a PNG of 16 bits per channel: gray or RGB, opaque, with alpha, or with one transparent color (tRNS)."""
     reader = png.Reader(bytes=data)
-    w, h, rows, info = reader.read()
-    values = np.stack([np.asarray(row, np.uint16) for row in rows]).reshape(h, w, info["planes"])
+    width, height, rows, info = reader.read()
+    values = np.stack([np.asarray(row, np.uint16) for row in rows]).reshape(height, width, info["planes"])
     alpha = None
     if info["alpha"]:
         values, alpha = values[:, :, :-1], values[:, :, -1:].astype(np.float32) / 65535
@@ -117,20 +142,27 @@ def _deep_png(data: bytes, profile: bytes | None) -> tuple[np.ndarray, np.ndarra
 
 
 def _deep_gray(picture: Image.Image, path: str | os.PathLike[str]) -> np.ndarray:
-    """Integers of 16 bits and floats, [h, w, 1] in [0, 1]. Their range is a convention, so a breach is an error."""
+    """Return gray integers of up to 16 bits, or gray floats, as [h, w, 1] in [0, 1].
+
+    Raises:
+        TexjaxError: If a value is outside the range that such files use by convention, as its scale is then unknown.
+    """
     values = np.asarray(picture)[:, :, None].astype(np.float64)
-    top = 1 if picture.mode == "F" else 65535
+    white = 1 if picture.mode == "F" else 65535
     if isinstance(picture, TiffImagePlugin.TiffImageFile) and picture.mode != "F":
-        top = min(2 ** picture.tag_v2.get(258, (16,))[0] - 1, top)  # 12 bits are not stretched by Pillow
-    if not (values.min() >= 0 and values.max() <= top):
-        got = f"gray values from {values.min():g} to {values.max():g}"
-        raise errors.TexjaxError(f"{path}: got {got}, possible are 0 to {top}; scale them, or save a 16-bit PNG.")
-    return (values / top).astype(np.float32)
+        # Pillow does not stretch integers of 12 bits to 16.
+        white = min(2 ** picture.tag_v2.get(BITS_PER_SAMPLE, (16,))[0] - 1, white)
+    if not (values.min() >= 0 and values.max() <= white):
+        raise errors.TexjaxError(
+            f"{path}: got gray values from {values.min():g} to {values.max():g}, possible are 0 to {white}; "
+            f"scale them, or save a 16-bit PNG."
+        )
+    return (values / white).astype(np.float32)
 
 
 def orientation(picture: Image.Image) -> int:
-    """The EXIF orientation that Pillow has not applied itself, as it does when it loads a TIFF."""
+    """Return the EXIF orientation that is still to be applied; Pillow itself has applied that of a TIFF."""
     try:
-        return picture.getexif().get(0x0112, 1)
+        return picture.getexif().get(ORIENTATION, 1)
     except Exception:  # a damaged EXIF block says nothing about the pixels
         return 1

@@ -1,9 +1,8 @@
-"""Pictures in files <-> images in memory; nothing else in texjax reads or writes a picture.
+"""Image files <-> images in memory.
 
-The convention: an image is float32 `[h, w, 3]`, sRGB in [0, 1]. So that it holds for whatever a camera or a paint
-program wrote, `load` applies the EXIF orientation, converts the embedded color profile to sRGB, composites
-transparency on a background (in sRGB, as browsers do) and keeps all 16 bits of a deep PNG, which Pillow alone would cut
-to 8 without a word. NumPy, SciPy, Pillow and pypng only.
+The convention: an image is float32 `[h, w, 3]`, sRGB in [0, 1]. To make any file from a camera or paint program follow
+it, `load` applies the EXIF orientation, converts the embedded color profile to sRGB, composites transparency on a
+background (in sRGB, as browsers do) and keeps all 16 bits of a deep PNG, which Pillow alone would silently cut to 8.
 """
 
 import io
@@ -16,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import png
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 from PIL import Image, TiffImagePlugin
 
 from texjax import atomic, errors
@@ -24,20 +23,10 @@ from texjax.images import decoding
 
 MAX_PIXELS = 1024**3 // 12  # Pillow's own limit: a quarter of a GiB of 8-bit RGB, 89 million pixels
 EXTENSIONS = (
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".tif",
-    ".tiff",
-    ".webp",
-    ".bmp",
-    ".gif",
-    ".tga",
-    ".ppm",
-    ".pgm",
-    ".jp2",
-    ".avif",
-)
+    ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".tga", ".ppm", ".pgm", ".jp2", ".avif",
+)  # fmt: skip
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}  # those that `save` writes
+IMAGE_DESCRIPTION = 270  # TIFF tag
 
 
 def load(
@@ -47,48 +36,96 @@ def load(
     scale: float | None = None,
     width: int | None = None,
 ) -> Float32[np.ndarray, "h w 3"]:
-    """Reads a picture of any mode and depth that Pillow knows as an image, float32 [h, w, 3], sRGB in [0, 1].
+    """Read an image file of any mode and bit depth that Pillow knows.
 
-    background: sRGB color in [0, 1] seen through transparent pixels.
-    max_pixels: larger pictures are refused, as a small file can unpack to fill the memory.
-    scale: factor on both sides; width: new width in pixels, wins over `scale`. Both resample by Lanczos on floats.
+    A warning tells of an unusable color profile, and of a file with more bits per channel than can be read.
 
-    Raises TexjaxError where the file is missing, empty, damaged, too large or no picture, and EnvironmentFault where
-    it cannot be read. Warns where a color profile is unusable or a file is read with fewer bits than it has.
+    Args:
+        path: The file.
+        background: sRGB color in [0, 1] that shows through transparent pixels.
+        max_pixels: Larger pictures are refused, as a small file can unpack to more than the memory holds.
+        scale: Factor on both sides, see `resize`.
+        width: New width in pixels; it takes precedence over `scale`.
+
+    Returns:
+        The image, sRGB in [0, 1].
+
+    Raises:
+        TexjaxError: If the file is missing, empty, damaged, too large or no picture.
+        EnvironmentFault: If the file cannot be read.
     """
-    data = decoding.read(Path(path))
-    with decoding.told(path), decoding.opened(data, path, max_pixels) as picture:
-        color, alpha = decoding.planes(picture, data, path)
+    data = decoding.read_bytes(Path(path))
+    with decoding.readable_errors(path), decoding.open_picture(data, path, max_pixels) as picture:
+        color, alpha = decoding.color_and_alpha(picture, data, path)
         orientation = decoding.orientation(picture)
     if alpha is not None:
         color = alpha * color + (1 - alpha) * np.asarray(background, np.float32)
     image = np.broadcast_to(color, (*color.shape[:2], 3))
-    image = decoding.UPRIGHT.get(orientation, lambda a: a)(image)
-    return np.ascontiguousarray(_resize(image, scale, width, max_pixels).clip(0, 1), np.float32)
+    if orientation in decoding.TO_UPRIGHT:
+        image = decoding.TO_UPRIGHT[orientation](image)
+    return resize(image, scale=scale, width=width, max_pixels=max_pixels)
+
+
+def resize(
+    image: Float[np.ndarray, "_ _ 3"],
+    *,
+    scale: float | None = None,
+    width: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> Float32[np.ndarray, "_ _ 3"]:
+    """Resize an image by Lanczos, and clip it to [0, 1] afterwards.
+
+    Args:
+        image: The image, [h, w, 3]. Resampling works on its floats, so nothing is rounded in between.
+        scale: Factor on both sides.
+        width: New width in pixels, with the proportions kept; it takes precedence over `scale`.
+        max_pixels: Larger results are refused.
+
+    Raises:
+        TexjaxError: If `scale` or `width` is not a positive finite number, or the result is too large.
+    """
+    if scale is not None or width is not None:
+        old_height, old_width = image.shape[:2]
+        factor = width / old_width if width is not None else scale
+        if factor is None or not (0 < factor < math.inf):
+            raise errors.TexjaxError(f"cannot resize by scale={scale}, width={width}; give a number above 0.")
+        size = max(1, round(old_width * factor)), max(1, round(old_height * factor))
+        if size[0] * size[1] > max_pixels:
+            raise decoding.too_large(f"scale={scale}, width={width}", *size, max_pixels)
+        channels = [Image.fromarray(np.ascontiguousarray(image[:, :, k])) for k in range(3)]
+        image = np.stack([np.asarray(channel.resize(size, Image.Resampling.LANCZOS)) for channel in channels], -1)
+    return np.ascontiguousarray(image.clip(0, 1), np.float32)
 
 
 def sources(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], extensions: Sequence[str] = EXTENSIONS
 ) -> list[Path]:
-    """Picture files named by `paths`; a folder stands for the pictures right in it, sorted by name.
+    """Return the image files that `paths` names.
 
-    Raises TexjaxError for a path that is not there and for a folder without pictures.
+    A folder stands for the files with these extensions directly in it, sorted by name; hidden files are left out.
+
+    Raises:
+        TexjaxError: If a path does not exist, or a folder has no such file.
+        EnvironmentFault: If a folder cannot be listed.
     """
-    found = []
+    files = []
     for path in map(Path, [paths] if isinstance(paths, str | os.PathLike) else paths):
         if not path.exists():
             raise errors.TexjaxError(f"{path}: no such file or folder; check the path of this source.")
-        if not path.is_dir():
-            found.append(path)
-            continue
-        try:
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in extensions and p.name[0] != ".")
-        except OSError as error:
-            raise errors.EnvironmentFault(f"{path}: cannot be listed ({error.strerror}); check its rights.") from error
-        if not inside:
-            raise errors.TexjaxError(f"{path}: this folder holds no pictures; put some there ({' '.join(extensions)}).")
-        found += inside
-    return found
+        files += _pictures_in(path, extensions) if path.is_dir() else [path]
+    return files
+
+
+def _pictures_in(folder: Path, extensions: Sequence[str]) -> list[Path]:
+    try:
+        files = sorted(path for path in folder.iterdir() if path.suffix.lower() in extensions and path.name[0] != ".")
+    except OSError as error:
+        raise errors.EnvironmentFault(
+            f"{folder}: cannot be listed ({error.strerror}); check the permissions of the folder."
+        ) from error
+    if not files:
+        raise errors.TexjaxError(f"{folder}: this folder holds no pictures; put some there ({' '.join(extensions)}).")
+    return files
 
 
 def save(
@@ -98,89 +135,104 @@ def save(
     text: dict[str, str] | None = None,
     quality: int = 95,
 ) -> None:
-    """Writes an image [h, w, 3], sRGB in [0, 1] (clipped, rounded to nearest), in the format that the suffix names.
+    """Write an image in the format that the suffix of `path` names: .png, .jpg or .tif.
 
-    bits: 8, or 16 for PNG. text: kept in the file for `read_text`, for instance the config of the run.
-    quality: of JPEG, 1 to 95; color is kept at full resolution.
+    The same input gives the same bytes. The file appears as a whole or not at all.
 
-    The same input gives the same bytes. A file appears whole or not at all. Raises TexjaxError for what cannot be
-    written so, EnvironmentFault where the disk or its rights fail.
+    Args:
+        path: The file to write.
+        image: Floats [h, w, 3], sRGB in [0, 1]; they are clipped and rounded to the nearest level.
+        bits: Bits per channel, 8, or 16 for PNG.
+        text: Names and values that are stored in the file for `read_text`, for instance the config of the run.
+        quality: Of JPEG, 1 to 95. Color is stored at full resolution.
+
+    Raises:
+        TexjaxError: If the image cannot be written in this format.
+        EnvironmentFault: If the disk or its permissions fail.
     """
     path, image, text = Path(path), np.asarray(image), text or {}
-    kind = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}.get(path.suffix.lower())
-    if kind is None:
+    file_format = FORMATS.get(path.suffix.lower())
+    if file_format is None:
         raise errors.TexjaxError(f"{path}: cannot write '{path.suffix}' files; use .png, .jpg or .tif.")
-    if bits not in (8, 16) or (bits == 16 and kind != "PNG"):
-        raise errors.TexjaxError(f"{path}: cannot write {bits} bits as {kind}; use bits=8, or bits=16 with .png.")
-    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape or image.dtype.kind in "biuc":
-        got = f"{image.dtype} {list(image.shape)}"
-        raise errors.TexjaxError(f"{path}: cannot write {got} as an image; give floats [h, w, 3] in [0, 1].")
-    values = image.astype(np.float64)
-    if not np.isfinite(values).all():
-        raise errors.TexjaxError(f"{path}: the image holds NaN or infinity and is not written; look for what diverged.")
-    levels = np.rint(values.clip(0, 1) * (2**bits - 1)).astype(np.uint8 if bits == 8 else np.dtype(">u2"))
+    if bits not in (8, 16) or (bits == 16 and file_format != "PNG"):
+        raise errors.TexjaxError(
+            f"{path}: cannot write {bits} bits as {file_format}; use bits=8, or bits=16 with .png."
+        )
+    levels = _quantize(path, image, bits)
     try:
-        data = _encode(levels, kind, text, quality)
+        data = _encode(levels, file_format, text, quality)
     except (ValueError, OSError) as error:
-        raise errors.TexjaxError(f"{path}: cannot be written as {kind} ({error}); try .png.") from error
+        raise errors.TexjaxError(f"{path}: cannot be written as {file_format} ({error}); try .png.") from error
     atomic.write(path, data)
 
 
+def _quantize(path: Path, image: np.ndarray, bits: int) -> np.ndarray:
+    """Check an image and return its levels, uint8 or big-endian uint16."""
+    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape or image.dtype.kind in "biuc":
+        raise errors.TexjaxError(
+            f"{path}: cannot write {image.dtype} {list(image.shape)} as an image; give floats [h, w, 3] in [0, 1]."
+        )
+    values = image.astype(np.float64)
+    if not np.isfinite(values).all():
+        raise errors.TexjaxError(f"{path}: the image holds NaN or infinity and is not written; find out what diverged.")
+    return np.rint(values.clip(0, 1) * (2**bits - 1)).astype(np.uint8 if bits == 8 else np.dtype(">u2"))
+
+
+def _encode(levels: np.ndarray, file_format: str, text: dict[str, str], quality: int) -> bytes:
+    """Return the bytes of a file for levels [h, w, 3], uint8 or big-endian uint16."""
+    buffer = io.BytesIO()
+    comment = json.dumps(text) if text else None  # JSON escapes to ASCII, which TIFF requires
+    if levels.itemsize == 2:
+        height, width = levels.shape[:2]
+        writer = png.Writer(width, height, greyscale=False, bitdepth=16)  # pyright: ignore[reportArgumentType]
+        writer.write_packed(buffer, (row.tobytes() for row in levels))
+    elif file_format == "PNG":
+        Image.fromarray(levels).save(buffer, file_format)
+    elif file_format == "JPEG":
+        Image.fromarray(levels).save(buffer, file_format, quality=quality, subsampling="4:4:4", comment=comment)
+    else:
+        description = {"description": comment} if comment else {}
+        Image.fromarray(levels).save(buffer, file_format, compression="tiff_adobe_deflate", **description)
+    return _with_text_chunks(buffer.getvalue(), text) if file_format == "PNG" and text else buffer.getvalue()
+
+
+def _with_text_chunks(data: bytes, text: dict[str, str]) -> bytes:
+    """Insert each entry of `text` as an uncompressed iTXt chunk behind the header of a PNG."""
+    if invalid := [key for key in text if not 0 < len(key) < 80 or not key.isprintable()]:
+        raise ValueError(f"the text's name {invalid[0]!r} is not 1 to 79 printable characters")
+    header, *rest = png.Reader(bytes=data).chunks()
+    chunks = [(b"iTXt", key.encode("latin-1") + bytes(5) + value.encode()) for key, value in text.items()]
+    buffer = io.BytesIO()
+    png.write_chunks(buffer, [header, *chunks, *rest])
+    return buffer.getvalue()
+
+
 def read_text(path: str | os.PathLike[str]) -> dict[str, str]:
-    """What `save` was given as `text`; a foreign comment comes as {"comment": ...}. Raises as `load` does."""
-    data = decoding.read(Path(path))
-    with decoding.told(path), decoding.opened(data, path, None) as picture:
+    """Return what `save` stored as `text`; a comment by another program is returned as {"comment": ...}.
+
+    Raises:
+        TexjaxError: If the file is missing, empty, damaged or no picture.
+        EnvironmentFault: If the file cannot be read.
+    """
+    data = decoding.read_bytes(Path(path))
+    with decoding.readable_errors(path), decoding.open_picture(data, path, None) as picture:
         if picture.format == "PNG":
-            # From the chunks, as Pillow would have to decode the pixels before it sees those behind them.
-            chunks = [body for name, body in png.Reader(bytes=data).chunks() if name == b"iTXt"]
-            pairs = [chunk.split(b"\0", 1) for chunk in chunks]
-            return {key.decode("latin-1"): rest[4:].decode() for key, rest in pairs if rest[:4] == bytes(4)}
+            return _text_chunks(data)
         comment = picture.info.get("comment", "")
         if isinstance(picture, TiffImagePlugin.TiffImageFile):
-            comment = picture.tag_v2.get(270, "")
+            comment = picture.tag_v2.get(IMAGE_DESCRIPTION, "")
     comment = comment.decode("utf-8", "replace") if isinstance(comment, bytes) else str(comment)
     try:
-        found = json.loads(comment)
+        text = json.loads(comment)
     except ValueError:
-        found = None
-    return found if isinstance(found, dict) else {"comment": comment} if comment else {}
+        text = None
+    if isinstance(text, dict):
+        return text
+    return {"comment": comment} if comment else {}
 
 
-def _resize(image: np.ndarray, scale: float | None, width: int | None, max_pixels: int) -> np.ndarray:
-    """Lanczos to `width` or by `scale`, on floats, so that nothing is rounded or clipped between."""
-    if scale is None and width is None:
-        return image
-    h, w = image.shape[:2]
-    factor = width / w if width is not None else scale
-    if factor is None or not (0 < factor < math.inf):
-        raise errors.TexjaxError(f"cannot resize by scale={scale}, width={width}; give a number above 0.")
-    size = max(1, round(w * factor)), max(1, round(h * factor))
-    if size[0] * size[1] > max_pixels:
-        raise errors.TexjaxError(decoding.too_large(f"scale={scale}, width={width}", *size, max_pixels))
-    channels = [Image.fromarray(np.ascontiguousarray(image[:, :, k])) for k in range(3)]
-    return np.stack([np.asarray(c.resize(size, Image.Resampling.LANCZOS)) for c in channels], -1)
-
-
-def _encode(levels: np.ndarray, kind: str, text: dict[str, str], quality: int) -> bytes:
-    """uint8 or big-endian uint16 [h, w, 3] -> the bytes of a file."""
-    buffer = io.BytesIO()
-    comment = json.dumps(text) if text else None  # ASCII, as TIFF wants it
-    note = {"description": comment} if comment else {}
-    if levels.itemsize == 2:
-        h, w = levels.shape[:2]
-        writer = png.Writer(w, h, greyscale=False, bitdepth=16)  # pyright: ignore[reportArgumentType]
-        writer.write_packed(buffer, (row.tobytes() for row in levels))
-    elif kind == "PNG":
-        Image.fromarray(levels).save(buffer, kind)
-    elif kind == "JPEG":
-        Image.fromarray(levels).save(buffer, kind, quality=quality, subsampling="4:4:4", comment=comment)
-    else:
-        Image.fromarray(levels).save(buffer, kind, compression="tiff_adobe_deflate", **note)
-    if kind != "PNG" or not text:
-        return buffer.getvalue()
-    if bad := [key for key in text if not 0 < len(key) < 80 or not key.isprintable()]:
-        raise ValueError(f"the text's name {bad[0]!r} is not 1 to 79 printable characters")
-    head, *rest = png.Reader(bytes=buffer.getvalue()).chunks()
-    notes = [(b"iTXt", key.encode("latin-1") + bytes(5) + value.encode()) for key, value in text.items()]
-    png.write_chunks(buffer := io.BytesIO(), [head, *notes, *rest])
-    return buffer.getvalue()
+def _text_chunks(data: bytes) -> dict[str, str]:
+    """Return the uncompressed iTXt chunks of a PNG, without decoding its pixels as Pillow would for later chunks."""
+    chunks = [body for name, body in png.Reader(bytes=data).chunks() if name == b"iTXt"]
+    entries = [chunk.split(b"\0", 1) for chunk in chunks]
+    return {key.decode("latin-1"): rest[4:].decode() for key, rest in entries if rest[:4] == bytes(4)}

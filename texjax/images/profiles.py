@@ -1,4 +1,7 @@
-"""Embedded color profiles: pictures as sRGB, those of 8 bits by Pillow, deeper ones between the colors of a table."""
+"""Convert pictures with embedded ICC color profiles to sRGB.
+
+Pillow converts 8 bits per channel only, so deeper images are interpolated in a table of colors that Pillow converted.
+"""
 
 import io
 import warnings
@@ -8,73 +11,77 @@ from PIL import Image, ImageCms
 from scipy import ndimage
 
 
-def to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
-    """An 8-bit picture as sRGB, mode RGB, by its color profile if it has a usable one."""
+def to_srgb(picture: Image.Image, icc_profile: bytes | None) -> Image.Image:
+    """Return an 8-bit picture as sRGB of mode RGB, converted by its color profile if that is usable."""
     if picture.mode not in ("L", "RGB", "CMYK", "LAB"):
         picture = picture.convert("L" if picture.mode == "1" else "RGB")
-    source = _profile(profile)
-    if source is not None:
-        if picture.mode == "L" and _space(source) == "RGB":
+    profile = _parse(icc_profile)
+    if profile is not None:
+        if picture.mode == "L" and _color_space(profile) == "RGB":
             picture = picture.convert("RGB")
-        converted = _apply(picture, source)
+        converted = _convert(picture, profile)
         if converted is not None:
             return converted
     return picture.convert("RGB")
 
 
-def _profile(profile: bytes | None) -> ImageCms.ImageCmsProfile | None:
-    """The embedded color profile; None where there is none, where it is broken, and for sRGB, which changes nothing."""
-    if not profile:
+def deep_to_srgb(color: np.ndarray, icc_profile: bytes | None) -> np.ndarray:
+    """Return floats [h, w, 1 or 3] as sRGB, converted by their color profile if that is usable.
+
+    The interpolation in the table is wrong by less than a level of 8 bits, but it is continuous, so a smooth gradient
+    stays free of steps.
+    """
+    profile = _parse(icc_profile)
+    if profile is None:
+        return color
+    mode, step = ("L", 1) if _color_space(profile) == "GRAY" and color.shape[2] == 1 else ("RGB", 5)
+    converted = _convert(_color_grid(mode, step), profile)
+    if converted is None:
+        return color
+    nodes = 255 // step + 1  # of the table, along each axis
+    table = np.asarray(converted, np.float32).reshape(*[nodes] * len(mode), 3) / 255
+    coordinates = np.moveaxis(np.broadcast_to(color, (*color.shape[:2], len(mode))), 2, 0) * (nodes - 1)
+    return np.stack([ndimage.map_coordinates(table[..., k], coordinates, order=1) for k in range(3)], -1)
+
+
+def _parse(icc_profile: bytes | None) -> ImageCms.ImageCmsProfile | None:
+    """Return the embedded color profile, or None if there is none, it is broken, or it is sRGB and changes nothing."""
+    if not icc_profile:
         return None
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc_profile))
     except (OSError, ValueError, ImageCms.PyCMSError) as error:
         warnings.warn(f"a broken color profile is ignored, sRGB assumed ({error})", stacklevel=5)
         return None
-    if _space(source) == "RGB":
-        # Most are sRGB as somebody else wrote it: to convert those would only round, above all 16 bits.
-        probe = _grid("RGB", 17)
-        table = _apply(probe, source)
-        if table is not None and np.abs(np.asarray(table, int) - np.asarray(probe, int)).max() <= 1:
+    if _color_space(profile) == "RGB":
+        # Most RGB profiles are variants of sRGB. Converting those would only add rounding, above all to 16 bits.
+        grid = _color_grid("RGB", 17)
+        converted = _convert(grid, profile)
+        if converted is not None and np.abs(np.asarray(converted, int) - np.asarray(grid, int)).max() <= 1:
             return None
-    return source
+    return profile
 
 
-def _space(source: ImageCms.ImageCmsProfile) -> str:
-    return source.profile.xcolor_space.strip().upper()  # pyright: ignore[reportAttributeAccessIssue]
+def _color_space(profile: ImageCms.ImageCmsProfile) -> str:
+    return profile.profile.xcolor_space.strip().upper()  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def _apply(picture: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image | None:
+def _convert(picture: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image | None:
+    """Return the picture as sRGB, or None, with a warning, if the profile does not suit its mode."""
     try:
-        return ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        return ImageCms.profileToProfile(picture, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except (OSError, ValueError, ImageCms.PyCMSError) as error:
-        got = f"{_space(source)} color profile in a picture of mode {picture.mode}"
-        warnings.warn(f"an unusable {got} is ignored, sRGB assumed ({error})", stacklevel=5)
+        kind = f"{_color_space(profile)} color profile in a picture of mode {picture.mode}"
+        warnings.warn(f"an unusable {kind} is ignored, sRGB assumed ({error})", stacklevel=5)
         return None
 
 
-def _grid(mode: str, step: int) -> Image.Image:
-    """Every color whose channels are multiples of `step` levels, which divides 255; one row a value of the first."""
+def _color_grid(mode: str, step: int) -> Image.Image:
+    """Return a picture of all colors whose channels are multiples of `step`, a divisor of 255.
+
+    Mode "RGB" has one row for each value of red.
+    """
     levels = np.arange(0, 256, step, dtype=np.uint8)
     if mode == "L":
         return Image.fromarray(levels[None])
     return Image.fromarray(np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), -1).reshape(len(levels), -1, 3))
-
-
-def deep_to_srgb(color: np.ndarray, profile: bytes | None) -> np.ndarray:
-    """Floats [h, w, 1 or 3] by their color profile as sRGB.
-
-    Pillow converts 8 bits only. So it converts a table of colors, between which we interpolate: wrong by less than a
-    level of 8 bits, but as smooth as the picture was, without steps.
-    """
-    source = _profile(profile)
-    if source is None:
-        return color
-    mode, step = ("L", 1) if _space(source) == "GRAY" and color.shape[2] == 1 else ("RGB", 5)
-    table = _apply(_grid(mode, step), source)
-    if table is None:
-        return color
-    side = 255 // step + 1
-    nodes = np.asarray(table, np.float32).reshape(*[side] * len(mode), 3) / 255
-    places = np.moveaxis(np.broadcast_to(color, (*color.shape[:2], len(mode))), 2, 0) * (side - 1)
-    return np.stack([ndimage.map_coordinates(nodes[..., k], places, order=1) for k in range(3)], -1)

@@ -1,4 +1,4 @@
-"""Pictures for a page: small ones, and whole files, as data URIs."""
+"""Encode pictures for an HTML page as data URIs: thumbnails and whole files."""
 
 import base64
 import functools
@@ -13,8 +13,8 @@ from PIL import Image
 from texjax import images
 
 SIDE = 192  # pixels, of the longer side
-QUALITY = 60  # of WebP; a fine texture takes about 9 kB
-KINDS = {  # what browsers show
+QUALITY = 60  # of WebP; a thumbnail of a fine texture takes about 9 kB
+KINDS = {  # suffix -> media type of the formats that browsers show
     ".png": "image/png",
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
@@ -26,7 +26,7 @@ KINDS = {  # what browsers show
 
 
 class Thumbnail(NamedTuple):
-    """A small picture as a data URI, and the sides of the whole one in pixels."""
+    """A reduced picture as a data URI, with the width and height of the original in pixels."""
 
     uri: str
     width: int
@@ -34,42 +34,42 @@ class Thumbnail(NamedTuple):
 
 
 def small(path: Path) -> Thumbnail:
-    """The picture with sides of at most `SIDE` pixels. Raises as `images.load` does."""
+    """Return a thumbnail with sides of at most `SIDE` pixels. Raises as `images.load` does."""
     return _small(path, path.stat().st_mtime_ns)
 
 
 def whole(path: Path) -> str:
-    """The file as a data URI; as PNG where browsers do not show its format. Raises as `images.load` does."""
+    """Return the file as a data URI, as PNG if browsers do not show its format. Raises as `images.load` does."""
     return _whole(path, path.stat().st_mtime_ns)
 
 
-# A page that is made again while runs go on reads only what is new: a file is known by its path and time.
+# The modification time is part of the cache key: a page that is rendered again while runs go on reads only new files.
 @functools.cache
-def _small(path: Path, _: int) -> Thumbnail:
+def _small(path: Path, _modified: int) -> Thumbnail:
     picture = _load(path)
     width, height = picture.size
     picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    return Thumbnail(_encoded(picture, "webp", quality=QUALITY), width, height)
+    return Thumbnail(_encode(picture, "webp", quality=QUALITY), width, height)
 
 
 @functools.lru_cache(maxsize=64)
-def _whole(path: Path, _: int) -> str:
-    kind = KINDS.get(path.suffix.lower())
-    return _uri(kind, path.read_bytes()) if kind else _encoded(_load(path), "png")
+def _whole(path: Path, _modified: int) -> str:
+    media_type = KINDS.get(path.suffix.lower())
+    return _data_uri(media_type, path.read_bytes()) if media_type else _encode(_load(path), "png")
 
 
 def _load(path: Path) -> Image.Image:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the run has said it
+        warnings.simplefilter("ignore")  # the run that read this file has already warned
         image = images.load(path)
     return Image.fromarray(np.round(image * 255).astype(np.uint8))
 
 
-def _encoded(picture: Image.Image, form: str, **settings: int) -> str:
+def _encode(picture: Image.Image, file_format: str, **settings: int) -> str:
     buffer = io.BytesIO()
-    picture.save(buffer, form, **settings)
-    return _uri(f"image/{form}", buffer.getvalue())
+    picture.save(buffer, file_format, **settings)
+    return _data_uri(f"image/{file_format}", buffer.getvalue())
 
 
-def _uri(kind: str, data: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+def _data_uri(media_type: str, data: bytes) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(data).decode()}"

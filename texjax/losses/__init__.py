@@ -1,6 +1,11 @@
-"""Losses: what an image and its sources are compared by. The public list is what a term's `name` may be."""
+"""Losses: what a stack of images and its sources are compared by. Each module is one loss.
+
+A function that builds a loss takes settings by keyword and returns a `texjax.types.Loss`. `NAMES` lists the functions
+that a term of a config may name. `between` evaluates a loss outside of a config.
+"""
 
 from texjax.losses.analogy import analogy
+from texjax.losses.between import between
 from texjax.losses.content import content
 from texjax.losses.gram import gram
 from texjax.losses.inter_frame import inter_frame
@@ -9,4 +14,5 @@ from texjax.losses.mrf import mrf
 from texjax.losses.novelty import novelty
 from texjax.losses.smoothness import smoothness
 
-__all__ = ["analogy", "content", "gram", "inter_frame", "mean", "mrf", "novelty", "smoothness"]
+NAMES = ("analogy", "content", "gram", "inter_frame", "mean", "mrf", "novelty", "smoothness")
+__all__ = ["analogy", "between", "content", "gram", "inter_frame", "mean", "mrf", "novelty", "smoothness"]

@@ -3,61 +3,68 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from texjax import errors, types
+from texjax import errors, types, validate
+from texjax.losses import places
 from texjax.losses.search import matching, patches
 
-
-def _target(
-    a: patches.Map, a_prime: patches.Map, b: types.Feature, *, patch: int, memory: int = 2**28
-) -> patches.Overlap:
-    """Of each patch of b [h, w, c] the patch of a' where the nearest one of a lies, averaged where they overlap.
-
-    a, a_prime: [h', w', c], of one size. patch: side in pixels of the layer. memory: see `matching.exact`.
-    """
-    if a.shape != a_prime.shape:
-        raise errors.TexjaxError(f"A is {_size(a)} at this layer and A' {_size(a_prime)}; give pictures of one size.")
-    bank, queries = patches.of([a], patch, 1), patches.of([b], patch, 1)
-    found = matching.exact(queries, bank, patch=patch, memory=memory)
-    grid = patches.grid(b.shape, patch, 1)
-    primed = bank._replace(pixels=a_prime.reshape(-1, a_prime.shape[2]))
-    return patches.assemble(primed, found.index.reshape(grid), jnp.ones(grid), (b.shape[0], b.shape[1]), patch, 1)
-
-
-def _size(features: patches.Map) -> str:
-    return f"{features.shape[1]} x {features.shape[0]}"
+FeatureMap = Float[Array, "_ _ c"]  # of A, A' or B, whose sizes may differ
 
 
 def analogy(*, patch: int = 1, full: bool = False, memory: int = 2**28) -> types.Loss:
-    """Squared distance from patches of A', chosen once, as in image-analogies.
+    """Squared distance from patches of A' that are chosen once, as in image-analogies.
 
-    With M_i the patch of A' at the place of the patch of A that is nearest, by cosine, to the patch i of B:
+    M_i is the patch of A' at the place where A has the patch that is nearest, by cosine, to patch i of B. The loss is
     sum |F - M|^2, where M is the average of the M_i that overlap; or, if `full`, sum_i |P_i - M_i|^2 / patch^2 over the
-    patches P_i of the image. The two are one for patches of one pixel.
+    patches P_i of the image. Both are the same for patches of one pixel.
 
-    measure: [h, w, c] -> [] the sum.
-    target: `patches.Overlap`, of the sources A, A' and B in this order; B is as large as the image.
+    The sum of a place is [], and its target is a `patches.Overlap`, from the three pictures A, A' and B in this order.
+    B is as large as the image.
 
-    patch: side in pixels of the layer. memory: see `matching.exact`.
+    Args:
+        patch: side in pixels of the layer.
+        full: compare patches and not their average.
+        memory: bytes for the search, see `matching.exact`.
 
-    Raises TexjaxError for a patch below 1 and no memory; its join, where there are not three sources, and where
-    A and A' differ in size.
+    Raises:
+        TexjaxError: for a patch below 1 and no memory. The join raises where there are not three pictures, and where A
+            and A' differ in size.
     """
     matching.check("float32", memory)
-    if patch < 1:
-        raise errors.TexjaxError(f"patch of the analogy loss is {patch}; give at least 1.")
+    validate.whole("patch of the analogy loss", patch, 1)
 
-    def join(summaries: list[patches.Map]) -> patches.Overlap:
-        if len(summaries) != 3:
-            raise errors.TexjaxError(f"an analogy has {len(summaries)} sources; give three pictures, A, A' and B.")
-        return _target(*summaries, patch=patch, memory=memory)
+    def join(pictures: list[FeatureMap]) -> patches.Overlap:
+        if len(pictures) != 3:
+            raise errors.TexjaxError(f"an analogy has {len(pictures)} pictures; give three, A, A' and B.")
+        return _nearest(*pictures, patch=patch, memory=memory)
 
-    def measure(features: types.Feature, target: patches.Overlap, mask: types.Mask | None) -> Float[Array, ""]:
+    def measure(features: types.Feature, mask: types.Mask | None, target: patches.Overlap) -> Float[Array, ""]:
         if full:
-            local = patches.energy(features, target) / patch**2
+            shares = patches.energy(features, target) / patch**2
         else:
-            local = ((features - target.mean) ** 2).sum(2)
-        return (local if mask is None else mask * local).sum()
+            shares = ((features - target.mean) ** 2).sum(2)
+        return (shares if mask is None else mask * shares).sum()
 
-    return types.Loss(
-        lambda features, mask: features, join, measure, lambda sums, target: sums, aligned=True, least=patch
+    return places.per_image(
+        measure,
+        lambda sums, target: sums,
+        summarize=lambda features, mask: features,
+        join=join,
+        aligned=True,
+        least=patch,
     )
+
+
+def _nearest(a: FeatureMap, a_prime: FeatureMap, b: FeatureMap, *, patch: int, memory: int) -> patches.Overlap:
+    """Average, where they overlap, the patches of A' [h', w', c] at the places of A that are nearest to those of B."""
+    if a.shape != a_prime.shape:
+        raise errors.TexjaxError(f"A is {_size(a)} at this layer and A' {_size(a_prime)}; give pictures of one size.")
+    bank, queries = patches.extract([a], patch, 1), patches.extract([b], patch, 1)
+    matches = matching.exact(queries, bank, patch=patch, memory=memory)
+    grid = patches.grid(b.shape, patch, 1)
+    bank_of_a_prime = bank._replace(pixels=a_prime.reshape(-1, a_prime.shape[2]))
+    size = (b.shape[0], b.shape[1])
+    return patches.assemble(bank_of_a_prime, matches.index.reshape(grid), jnp.ones(grid), size, patch, 1)
+
+
+def _size(features: FeatureMap) -> str:
+    return f"{features.shape[1]} x {features.shape[0]}"

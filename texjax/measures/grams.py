@@ -1,61 +1,89 @@
-"""The distance of Gram matrices, at the layers that were optimized and at those that were not."""
+"""Measure the distance of Gram matrices, at the layers that were optimized and at others."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from texjax import losses, pyramid, types
 from texjax.measures import arrays
 
+Matrices = list[Float[Array, "_ _"]]  # one for each layer of octave 0, then for each layer of octave 1, and so on
+
 
 def gram_errors(
     extractor: types.Extractor,
-    result: arrays.Picture,
-    sources: Sequence[arrays.Picture],
+    result: arrays.Image,
+    sources: Sequence[arrays.Image],
     layers: Sequence[str],
     octaves: int,
     padding: str = "valid",
 ) -> dict[str, float]:
-    """Relative errors of the Gram matrices (Gatys et al. 2015, arXiv 1505.07376), layer -> mean over octaves.
+    """Return the relative error of the Gram matrices of each layer (Gatys et al. 2015, arXiv 1505.07376).
 
-    Per layer and octave ||G - T|| / ||T||, Frobenius norms of G = F^T F / pixels of the result and its mean T over the
-    sources, each of which counts the same. The octaves are those of the Gaussian pyramid with `padding`.
+    The error of a layer and octave is ||G - T|| / ||T|| in Frobenius norms. G = F^T F / pixels is the Gram matrix of
+    the result, and T is the mean of those of the sources, in which every source has the same weight.
 
-    0 is best, 1 is as far as black features. Layers that were not optimized show what their optimum does not fix; a
-    real crop of the source shows how low an error can be without copying.
+    0 is best, and 1 is the error of black features. Layers that were not optimized show what the optimization leaves
+    free. The error of a real crop of the source shows how low an error is possible without copying.
+
+    Args:
+        extractor: The network of the features.
+        result: The image that is measured.
+        sources: The images that it is compared with.
+        layers: Names of layers of the network.
+        octaves: Number of octaves of the Gaussian pyramid.
+        padding: Padding of the pyramid.
+
+    Returns:
+        Layer -> mean of its errors over the octaves.
     """
     loss = losses.gram(normalization="pixels")
 
     @jax.jit
-    def moments(weights: types.Weights, image: types.Image) -> list[dict[str, Any]]:
-        levels = pyramid.gaussian(image, octaves, padding)
-        features = [extractor.apply(weights, level, tuple(layers)) for level in levels]
-        return [{layer: loss.summarize(found[layer], None) for layer in layers} for found in features]
+    def grams(weights: types.Weights, image: types.Image) -> Matrices:
+        features = [
+            extractor.apply(weights, octave, tuple(layers)) for octave in pyramid.gaussian(image, octaves, padding)
+        ]
+        return loss.summarize(
+            [types.View(i, layer, 1.0, features[i][layer][None]) for i in range(octaves) for layer in layers]
+        )
 
-    def of(image: arrays.Picture) -> list[dict[str, Any]]:
-        # Waited for, so that the features of one image at a time are in memory.
-        return jax.block_until_ready(moments(extractor.weights, jnp.asarray(image)))
+    def grams_of(image: arrays.Image) -> Matrices:
+        # Waiting for the result keeps the features of only one image in memory.
+        return jax.block_until_ready(grams(extractor.weights, jnp.asarray(image)))
 
-    targets = jax.tree.map(lambda *grams: loss.join(list(grams)), *map(of, sources))
-    errors = jax.tree.map(_relative, of(result), targets)
-    return {layer: float(np.mean([octave[layer] for octave in errors])) for layer in layers}
+    targets = loss.join([grams_of(source) for source in sources])
+    errors = [_relative_error(gram, target) for gram, target in zip(grams_of(result), targets, strict=True)]
+    return dict(zip(layers, np.reshape(errors, (octaves, len(layers))).mean(0).tolist(), strict=True))
 
 
-def _relative(got: Any, target: Any) -> float:
-    return float(jnp.linalg.norm(got - target) / jnp.linalg.norm(target))
+def _relative_error(gram: Float[Array, "c c"], target: Float[Array, "c c"]) -> float:
+    return float(jnp.linalg.norm(gram - target) / jnp.linalg.norm(target))
 
 
 def fitting_octaves(
     extractor: types.Extractor, sides: Iterable[int], layers: Sequence[str], octaves: int, padding: str = "valid"
 ) -> int:
-    """The largest number of octaves, at most `octaves`, that leaves every layer an output; 0 where there is none.
+    """Return the largest number of octaves, at most `octaves`, at which every layer still has an output.
 
-    sides: of the images, in pixels. Raises TexjaxError for an unknown layer or padding.
+    Args:
+        extractor: The network of the features.
+        sides: Sides of all images, in pixels.
+        layers: Names of layers of the network.
+        octaves: The largest number of octaves to return.
+        padding: Padding of the pyramid.
+
+    Returns:
+        The number of octaves, 0 if not even the full size fits.
+
+    Raises:
+        TexjaxError: If a layer or the padding is unknown.
     """
     pyramid.check(padding)
-    grids, smallest = [extractor.grid(layer) for layer in layers], min(sides)
-    fits = [all(grid.size(n) > 0 for grid in grids) for n in pyramid.sizes(smallest, octaves, padding)]
+    grids = [extractor.grid(layer) for layer in layers]
+    octave_sides = pyramid.sizes(min(sides), octaves, padding)
+    fits = [all(grid.size(side) > 0 for grid in grids) for side in octave_sides]
     return fits.index(False) if False in fits else octaves

@@ -1,4 +1,4 @@
-"""Measures of the pixels themselves: their colors, and whether opposite borders fit."""
+"""Measure the pixels themselves: their colors, and whether opposite edges of an image fit together."""
 
 from collections.abc import Sequence
 
@@ -8,24 +8,25 @@ from jaxtyping import Float
 from texjax.measures import arrays
 
 DIRECTIONS = 64
-QUANTILES = 1024
+PROBABILITIES = (np.arange(1024) + 0.5) / 1024
 FLAT = 1e-6  # far below a level of 8 bits
 
 
-def color_distance(result: arrays.Picture, sources: Sequence[arrays.Picture]) -> float:
-    """Sliced Wasserstein distance of the color distributions (Rabin et al. 2011), in units of [0, 1].
+def color_distance(result: arrays.Image, sources: Sequence[arrays.Image]) -> float:
+    """Return the sliced Wasserstein distance of the color distributions (Rabin et al. 2011), in units of [0, 1].
 
-    Mean over directions u and probabilities t of |Q(t; u) - Q'(t; u)|, where Q are the quantiles of the colors
-    projected on the unit vector u of RGB space, 64 evenly spread ones. The pixels of several sources are pooled.
+    It is the mean over directions u and probabilities t of |Q(t; u) - Q'(t; u)|. Q are the quantiles of the colors
+    projected on the unit vector u of RGB space, for 64 evenly spread u. The pixels of all sources are pooled.
 
-    Lower is better, 0 where the colors are the same. Adding the same vector of length d to all colors gives d / 2.
+    Lower is better, and 0 means equal colors. Adding a vector of length d to all colors gives d / 2.
     """
-    got, target = result.reshape(-1, 3), np.concatenate([source.reshape(-1, 3) for source in sources])
-    return float(np.mean([np.abs(_quantiles(got @ u) - _quantiles(target @ u)).mean() for u in directions()]))
+    colors, target_colors = result.reshape(-1, 3), np.concatenate([source.reshape(-1, 3) for source in sources])
+    differences = [_quantiles(colors @ u) - _quantiles(target_colors @ u) for u in directions()]
+    return float(np.mean(np.abs(differences)))
 
 
 def directions() -> Float[np.ndarray, "n 3"]:
-    """Unit vectors spread evenly over half the sphere, by a golden-angle spiral; the other half gives the same."""
+    """Return unit vectors spread evenly over half the sphere by a golden-angle spiral; opposite ones add nothing."""
     i = np.arange(DIRECTIONS)
     z, angle = (i + 0.5) / DIRECTIONS, i * np.pi * (3 - np.sqrt(5))
     radius = np.sqrt(1 - z**2)
@@ -33,23 +34,23 @@ def directions() -> Float[np.ndarray, "n 3"]:
 
 
 def _quantiles(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " q"]:
-    """The values at evenly spaced probabilities; interpolated, as pictures of other sizes have to compare."""
-    places = (np.arange(len(values)) + 0.5) / len(values)
-    return np.interp((np.arange(QUANTILES) + 0.5) / QUANTILES, places, np.sort(values))
+    """Return interpolated quantiles, whose number does not depend on that of the values, so image sizes may differ."""
+    # `np.quantile` partitions the values at each quantile, which is three times faster if they are sorted already.
+    return np.quantile(np.sort(values), PROBABILITIES, method="hazen")
 
 
-def seam(result: arrays.Picture) -> float:
-    """How much a picture differs from itself where it is laid beside itself.
+def seam(result: arrays.Image) -> float:
+    """Return how visible the edges of an image are if it is repeated as a tile.
 
-    mean |last row - first row| over mean |row - next row|, the same for columns, and the larger of the two.
+    It is mean |last row - first row| / mean |row - next row|, or the same of the columns if that is larger.
 
-    1 where nothing shows, higher where the border is an edge. A picture that was not made to repeat has its own value
-    for unrelated rows, often 2 to 5.
+    1 means that no seam shows, and higher values mean a visible edge. An image that was not made to tile has the value
+    of unrelated rows, often 2 to 5.
     """
-    return max(_seam(result), _seam(result.swapaxes(0, 1)))
+    return max(_seam_between_rows(result), _seam_between_rows(result.swapaxes(0, 1)))
 
 
-def _seam(rows: arrays.Picture) -> float:
-    border, inside = np.abs(rows[-1] - rows[0]).mean(), np.abs(np.diff(rows, axis=0)).mean()
-    # A picture that is flat along this axis has no seam.
-    return float((border + FLAT) / (inside + FLAT))
+def _seam_between_rows(image: arrays.Image) -> float:
+    at_border, inside = np.abs(image[-1] - image[0]).mean(), np.abs(np.diff(image, axis=0)).mean()
+    # FLAT gives images without contrast along this axis the value 1.
+    return float((at_border + FLAT) / (inside + FLAT))

@@ -1,7 +1,7 @@
-"""L-BFGS and L-BFGS-B of jaxopt behind the `Minimizer` contract; the only module that imports jaxopt.
+"""L-BFGS and L-BFGS-B of jaxopt behind the `types.Minimizer` contract; the only module that imports jaxopt.
 
-jaxopt is no longer maintained but works on every supported JAX if the objective is scaled (`scaling`) and its own
-stopping rule is off: `tol` there is absolute.
+jaxopt is no longer maintained. It works on every supported JAX if the objective is scaled (see `scaling`) and if
+jaxopt's own stopping rule is off, because that compares the gradient with an absolute `tol`.
 """
 
 import warnings
@@ -11,34 +11,45 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from texjax import types
+from texjax import types, validate
 from texjax.optimizers import ranges, scaling
 
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="JAXopt is no longer maintained", category=DeprecationWarning)
     import jaxopt
 
-# After a failed line search the memory is dropped, and the next trial step has this root mean square (of [0, 1]).
+# Root mean square of the first trial step after a failed line search; the range of an image is 1.
 RESTART_STEP = 0.01
 
 
 class State(NamedTuple):
-    """The variables, the factor on the objective, and jaxopt's own state."""
+    """The state of a minimizer.
 
-    free: types.Images
+    variables: what the optimizer changes: the images in the form of their range handling.
+    scale: the factor on the objective.
+    solver_state: jaxopt's own state, which holds the last evaluation.
+    """
+
+    variables: types.Images
     scale: types.Scalar
-    solver: Any
+    solver_state: Any
 
 
 def lbfgs(
     objective: Callable[..., Any], *, history_size: int = 10, range: str = "penalty", max_linesearch: int = 20
 ) -> types.Minimizer:
-    """Limited-memory BFGS (Liu & Nocedal 1989) with the zoom line search for strong Wolfe conditions.
+    """Return limited-memory BFGS (Liu & Nocedal 1989) with the zoom line search for the strong Wolfe conditions.
 
-    objective: (images, *args) -> (loss, terms). history_size: curvature pairs kept. range: see `ranges`.
-    max_linesearch: evaluations after which a line search has failed.
+    After a failed line search the history is dropped, and the next step is a short one down the gradient.
 
-    A failed line search drops the memory and restarts with a short step down the gradient.
+    Args:
+        objective: (images, *args) -> (loss, terms).
+        history_size: curvature pairs that are kept.
+        range: see `ranges`.
+        max_linesearch: evaluations after which a line search has failed.
+
+    Raises:
+        TexjaxError: for a range handling that is unknown or not possible, and for numbers out of range.
     """
     handling = ranges.get(range, ("none", "clip", "sigmoid", "penalty"), "lbfgs")
     evaluate = scaling.scaled(objective, handling)
@@ -46,22 +57,27 @@ def lbfgs(
     solver = _one_loop(jaxopt.LBFGS(**_settings(evaluate, history_size, max_linesearch)))
 
     def restart(solver_state: Any) -> Any:
-        fresh = jax.tree.map(jnp.zeros_like, (solver_state.s_history, solver_state.y_history, solver_state.rho_history))
+        histories = (solver_state.s_history, solver_state.y_history, solver_state.rho_history)
+        s_history, y_history, rho_history = jax.tree.map(jnp.zeros_like, histories)
         gamma = RESTART_STEP / jnp.maximum(scaling.rms(solver_state.grad), 1e-30)
         return solver_state._replace(
-            s_history=fresh[0], y_history=fresh[1], rho_history=fresh[2], gamma=gamma, stepsize=jnp.ones_like(gamma)
+            s_history=s_history,
+            y_history=y_history,
+            rho_history=rho_history,
+            gamma=gamma,
+            stepsize=jnp.ones_like(gamma),
         )
 
     def step(state: State, *args: Any) -> State:
-        free, after = solver.update(state.free, state.solver, state.scale, *args)
-        free, after = _take_back(state, free, after)
-        after = _select(after.failed_linesearch, restart(after), after)
+        variables, solver_state = solver.update(state.variables, state.solver_state, state.scale, *args)
+        variables, solver_state = _undo_uphill(state, variables, solver_state)
+        solver_state = _select(solver_state.failed_linesearch, restart(solver_state), solver_state)
         if handling.project is not None:
-            return renew(State(handling.project(free), state.scale, after), *args)
-        return State(free, state.scale, after)
+            return renew(State(handling.project(variables), state.scale, solver_state), *args)
+        return State(variables, state.scale, solver_state)
 
-    def start(free: types.Images, *args: Any) -> Any:
-        return solver.init_state(free, *args)
+    def start(variables: types.Images, *args: Any) -> Any:
+        return solver.init_state(variables, *args)
 
     return types.Minimizer(_init(handling, start), step, renew, _read(handling))
 
@@ -69,50 +85,57 @@ def lbfgs(
 def lbfgsb(
     objective: Callable[..., Any], *, history_size: int = 10, range: str = "bounds", max_linesearch: int = 20
 ) -> types.Minimizer:
-    """L-BFGS-B (Byrd et al. 1995) with the bounds 0 and 1; settings as of `lbfgs`.
+    """Return L-BFGS-B (Byrd et al. 1995) with the bounds 0 and 1; arguments and errors are those of `lbfgs`.
 
-    jaxopt's form makes less progress per iteration than `lbfgs` with a range penalty.
+    jaxopt's L-BFGS-B makes less progress per iteration than `lbfgs` with a range penalty.
     """
     handling = ranges.get(range, ("none", "bounds"), "lbfgsb")
     low, high = (0.0, 1.0) if range == "bounds" else (-jnp.inf, jnp.inf)
     evaluate = scaling.scaled(objective, handling)
     solver = _one_loop(jaxopt.LBFGSB(**_settings(evaluate, history_size, max_linesearch)))
 
-    def bounds(free: types.Images) -> tuple[types.Images, types.Images]:
-        return jnp.full_like(free, low), jnp.full_like(free, high)
+    def bounds(variables: types.Images) -> tuple[types.Images, types.Images]:
+        return jnp.full_like(variables, low), jnp.full_like(variables, high)
 
-    def start(free: types.Images, *args: Any) -> Any:
-        return solver.init_state(free, bounds(free), *args)
+    def start(variables: types.Images, *args: Any) -> Any:
+        return solver.init_state(variables, bounds(variables), *args)
 
     def step(state: State, *args: Any) -> State:
-        free, after = solver.update(state.free, state.solver, bounds(state.free), state.scale, *args)
-        free, after = _take_back(state, free, after)
-        return State(free, state.scale, after)
+        variables, solver_state = solver.update(
+            state.variables, state.solver_state, bounds(state.variables), state.scale, *args
+        )
+        variables, solver_state = _undo_uphill(state, variables, solver_state)
+        return State(variables, state.scale, solver_state)
 
     return types.Minimizer(_init(handling, start), step, _renew(evaluate), _read(handling))
 
 
-def _take_back(state: State, free: types.Images, after: Any) -> tuple[types.Images, Any]:
-    """The step from `state` to `free` and jaxopt's state `after`, undone and counted as failed if not downhill."""
-    counts = {key: getattr(after, key) for key in ("iter_num", "num_grad_eval")}
-    kept = state.solver._replace(failed_linesearch=jnp.array(True), **counts)
-    return _select(~(after.value < state.solver.value), (state.free, kept), (free, after))
+def _undo_uphill(state: State, variables: types.Images, solver_state: Any) -> tuple[types.Images, Any]:
+    """Return the new variables and jaxopt's state, or the old ones with a failed search where the loss did not fall."""
+    before = state.solver_state._replace(
+        failed_linesearch=jnp.array(True), iter_num=solver_state.iter_num, num_grad_eval=solver_state.num_grad_eval
+    )
+    fell = solver_state.value < state.solver_state.value  # False for NaN
+    return _select(fell, (variables, solver_state), (state.variables, before))
 
 
 def _settings(evaluate: Callable[..., Any], history_size: int, max_linesearch: int) -> dict[str, Any]:
-    """Settings of both solvers.
+    """Return the settings of both solvers.
 
-    jaxopt evaluates `fun` at the start of every line search, only for the auxiliary output of a point whose value and
-    gradient it has: a whole forward pass for nothing. So `fun` here returns a blank; where a line search finds no
-    better point, `step` keeps the state before it, with the true output. Every search tries the whole step first, as
-    SciPy does: growing from the step before, jaxopt's default, was up to a fifth behind after 60 iterations.
+    At the start of every line search jaxopt calls `fun` for the auxiliary output at a point whose value and gradient it
+    already has, which would waste a forward pass. So `fun` returns a blank of NaN here. Where a line search finds no
+    better point, `step` keeps the state before it, which has the true auxiliary output.
+
+    Every search tries the whole step first, as SciPy does. jaxopt's default, which lets the first trial grow from the
+    step before, was up to a fifth behind after 60 iterations.
     """
-    ranges.check_numbers(history_size=history_size, max_linesearch=max_linesearch)
+    validate.whole("optimizer.history_size", history_size, 1)
+    validate.whole("optimizer.max_linesearch", max_linesearch, 1)
 
     # L-BFGS-B inserts its bounds after the first name of this signature.
-    def blank(free: types.Images, *args: Any) -> Any:
-        (value, aux), _ = jax.eval_shape(evaluate, free, *args)
-        return jax.tree.map(lambda s: jnp.full(s.shape, jnp.nan, s.dtype), (value, aux))
+    def blank(variables: types.Images, *args: Any) -> Any:
+        (value, evaluation), _ = jax.eval_shape(evaluate, variables, *args)
+        return jax.tree.map(lambda s: jnp.full(s.shape, jnp.nan, s.dtype), (value, evaluation))
 
     return dict(
         fun=blank,
@@ -127,21 +150,21 @@ def _settings(evaluate: Callable[..., Any], history_size: int, max_linesearch: i
 
 
 def _one_loop(solver: Any) -> Any:
-    """Let the line search of `solver` run as one loop with two places where the network is evaluated, not six.
+    """Rewire the line search of a jaxopt solver to one loop that evaluates the network in two places instead of six.
 
-    The network is compiled for every such place. jaxopt writes the first iteration out before the loop, and evaluates
-    once more after a search that has failed; here `step` restarts from there.
+    XLA compiles the network once for each place. jaxopt writes the first iteration out before the loop, and after a
+    failed search it evaluates once more for a step that is better than none; here `step` restarts instead.
     """
     search = solver.run_ls.__self__
     search._make_safe_step = search._keep_step
 
     def run(stepsize: Any, params: Any, *, fun_args: Any, fun_kwargs: Any, **start: Any) -> Any:
-        given = dict(start, fun_args=fun_args, fun_kwargs=fun_kwargs)
+        settings = dict(start, fun_args=fun_args, fun_kwargs=fun_kwargs)
 
         def body(carry: Any) -> Any:
-            return tuple(search.update(carry[0], carry[1], params, **given))
+            return tuple(search.update(carry[0], carry[1], params, **settings))
 
-        first = (stepsize, search.init_state(stepsize, params, **given))
+        first = (stepsize, search.init_state(stepsize, params, **settings))
         first = jax.tree.map(lambda x, s: jnp.asarray(x, s.dtype), first, jax.eval_shape(body, first))
         return jax.lax.while_loop(lambda carry: ~(carry[1].done | carry[1].failed), body, first)
 
@@ -150,35 +173,43 @@ def _one_loop(solver: Any) -> Any:
 
 
 def _init(handling: ranges.Range, start: Callable[..., Any]) -> Callable[..., State]:
+    """Return `Minimizer.init`; start: (variables, scale, *args) -> jaxopt's state."""
+
     def init(images: types.Images, *args: Any) -> State:
-        free = handling.free(images)
-        solver = start(free, jnp.ones((), free.dtype), *args)
-        # The penalty is zero here, so that scaling value and gradient is as good as evaluating them again.
-        scale = scaling.first_scale(solver.grad)
-        solver = solver._replace(value=scale * solver.value, grad=scale * solver.grad)
-        return State(free, scale, scaling.strong(solver))
+        variables = handling.to_variables(images)
+        solver_state = start(variables, jnp.ones((), variables.dtype), *args)
+        # The penalty is zero here, so the value and gradient can be scaled without another evaluation.
+        scale = scaling.first_scale(solver_state.grad)
+        solver_state = solver_state._replace(value=scale * solver_state.value, grad=scale * solver_state.grad)
+        return State(variables, scale, scaling.strong(solver_state))
 
     return init
 
 
 def _renew(evaluate: Callable[..., Any]) -> Callable[..., State]:
-    """Value and gradient anew; the curvature is kept, as of both ends of its steps the objective was one."""
+    """Return `Minimizer.renew`, which evaluates again and keeps the history.
+
+    The history stays valid, as each of its pairs is a difference of two gradients of one and the same objective.
+    """
 
     def renew(state: State, *args: Any) -> State:
-        (value, aux), grad = evaluate(state.free, state.scale, *args)
-        count = state.solver.num_grad_eval + 1
-        return state._replace(solver=state.solver._replace(value=value, aux=aux, grad=grad, num_grad_eval=count))
+        (value, evaluation), gradient = evaluate(state.variables, state.scale, *args)
+        count = state.solver_state.num_grad_eval + 1
+        solver_state = state.solver_state._replace(value=value, aux=evaluation, grad=gradient, num_grad_eval=count)
+        return state._replace(solver_state=solver_state)
 
     return renew
 
 
 def _read(handling: ranges.Range) -> Callable[[State], tuple[types.Images, dict[str, Any]]]:
+    """Return `Minimizer.read`."""
+
     def read(state: State) -> tuple[types.Images, dict[str, Any]]:
-        images, solver = handling.image(state.free), state.solver
-        # jaxopt counts the blank auxiliary output of every line search as an evaluation.
-        evaluations = solver.num_grad_eval - solver.iter_num
+        images, solver_state = handling.to_images(state.variables), state.solver_state
+        # jaxopt counts the blank of every line search as an evaluation.
+        count = solver_state.num_grad_eval - solver_state.iter_num
         return images, scaling.metrics(
-            images, solver.aux, solver.grad, state.scale, evaluations, solver.failed_linesearch
+            images, solver_state.aux, solver_state.grad, state.scale, count, solver_state.failed_linesearch
         )
 
     return read

@@ -1,4 +1,4 @@
-"""Ways to keep images in [0, 1] while they are optimized freely."""
+"""Ways to keep images in [0, 1] while an unconstrained optimizer changes them."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,28 +10,30 @@ from texjax import errors, types
 
 
 class Range(NamedTuple):
-    """How the range is kept.
+    """One way to keep images in [0, 1].
 
-    free: images -> what is optimized; its penalty is zero. image: back again. penalty: of what is optimized, in units
-    of the scaled objective. project: applied to what is optimized after every step, where not None.
+    to_variables: images -> the variables that the optimizer changes, which have no penalty.
+    to_images: variables -> images.
+    penalty: variables -> scalar, in units of the scaled objective.
+    project: variables -> variables, applied after every step; None where nothing is.
     """
 
-    free: Callable[[types.Images], types.Images]
-    image: Callable[[types.Images], types.Images]
+    to_variables: Callable[[types.Images], types.Images]
+    to_images: Callable[[types.Images], types.Images]
     penalty: Callable[[types.Images], types.Scalar]
     project: Callable[[types.Images], types.Images] | None = None
 
 
-def _same(x: types.Images) -> types.Images:
+def _identity(x: types.Images) -> types.Images:
     return x
 
 
-def _nothing(x: types.Images) -> types.Scalar:
+def _no_penalty(x: types.Images) -> types.Scalar:
     return jnp.zeros((), x.dtype)
 
 
-def _outside(x: types.Images) -> types.Scalar:
-    """Half the squared distance to [0, 1]: curvature 1, as the scaled objective has about curvature 1 (see scaling)."""
+def _quadratic_penalty(x: types.Images) -> types.Scalar:
+    """Return half the squared distance to [0, 1]: its curvature is 1, about that of the scaled objective."""
     return 0.5 * jnp.sum((x - jnp.clip(x, 0, 1)) ** 2)
 
 
@@ -44,23 +46,19 @@ def _clip(x: types.Images) -> types.Images:
 
 
 RANGES = {
-    "none": Range(_same, _same, _nothing),
-    "clip": Range(_clip, _same, _nothing, _clip),
-    "bounds": Range(_clip, _same, _nothing),
-    "sigmoid": Range(_logit, jax.nn.sigmoid, _nothing),
-    "penalty": Range(_clip, _same, _outside),
+    "none": Range(_identity, _identity, _no_penalty),
+    "clip": Range(_clip, _identity, _no_penalty, _clip),
+    "bounds": Range(_clip, _identity, _no_penalty),
+    "sigmoid": Range(_logit, jax.nn.sigmoid, _no_penalty),
+    "penalty": Range(_clip, _identity, _quadratic_penalty),
 }
 
 
-def check_numbers(**settings: int) -> None:
-    """Raises TexjaxError for a setting that is no whole number from 1 up."""
-    for name, got in settings.items():
-        if isinstance(got, bool) or not isinstance(got, int) or got < 1:
-            raise errors.TexjaxError(f"optimizer.{name} is {got}; give a whole number from 1 up.")
-
-
 def get(name: str, possible: tuple[str, ...], optimizer: str) -> Range:
-    """The range handling called `name`; raises TexjaxError where it is unknown or the optimizer cannot do it."""
+    """Return the range handling `name`.
+
+    Raises TexjaxError for an unknown name, and for one that is not among those `possible` with the optimizer.
+    """
     if name not in RANGES:
         raise errors.unknown("range handling", name, RANGES)
     if name not in possible:

@@ -1,7 +1,7 @@
-"""One HTML page that shows a run or a sweep. No JAX here.
+"""Write one HTML page that shows a run or a sweep. No JAX here.
 
-The page holds everything it shows but the pictures at full size, which it finds by relative paths unless they are
-embedded. It asks no server for anything; only the page of `report_server` asks its own for news.
+The page contains everything it shows except the pictures at full size, to which it has relative paths unless they are
+embedded. It contacts no server; only the page of `report.server` asks its own server for newer records.
 """
 
 import base64
@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import markupsafe
 
 from texjax import atomic
 from texjax.images import thumbnails
 from texjax.report import data
 
-FOLDER = Path(__file__).parent / "templates"
+FILE = "report.html"
+TEMPLATES = Path(__file__).parent / "templates"
 STYLES = ("page.css", "views.css", "viewer.css")
-SCRIPTS = (
+SCRIPTS = (  # main.js is last, because it starts the page
     "base.js",
     "fields.js",
     "filter.js",
@@ -39,20 +39,28 @@ SCRIPTS = (
 
 
 def write(directory: Path, output: Path | None = None, embed: bool = False) -> Path:
-    """Write the page of a run's or a sweep's directory, and return its path, DIRECTORY/report.html unless given.
+    """Write the page of a run, a sweep or a folder of runs, and return the path of the page.
 
-    embed: put the pictures at full size into it, so that it is complete by itself.
+    Args:
+        directory: The directory that the page shows.
+        output: The path of the page; `directory`/report.html unless given.
+        embed: Whether to put the pictures at full size into the page, which can then be sent alone.
 
-    Raises TexjaxError where there is no run, and EnvironmentFault where the page cannot be written.
+    Raises:
+        TexjaxError: If there is no run.
+        EnvironmentFault: If the page cannot be written.
     """
-    output = output or directory / "report.html"
-    found = data.data(directory, thumbnails.whole if embed else relative(output.parent))
-    atomic.write(output, page(found))
+    output = output or directory / FILE
+    content = data.collect(directory, thumbnails.whole if embed else relative_link(output.parent))
+    atomic.write(output, render(content))
     return output
 
 
-def relative(folder: Path) -> data.Link:
-    """What links a picture to a page in that folder: its path from there, or itself where browsers do not show it."""
+def relative_link(folder: Path) -> data.Link:
+    """Return a function from pictures to their addresses in a page in that folder.
+
+    An address is the relative path of the picture, or the embedded picture if browsers do not show its format.
+    """
 
     def link(path: Path) -> str:
         if path.suffix.lower() not in thumbnails.KINDS:
@@ -62,26 +70,29 @@ def relative(folder: Path) -> data.Link:
     return link
 
 
-def inside(directory: Path) -> data.Link:
-    """What links a picture to a page served from that directory: others than those below it are embedded."""
-    near = relative(directory)
+def served_link(directory: Path) -> data.Link:
+    """Return a function from pictures to their addresses in a page that a server of that directory shows.
+
+    The server shows files below its directory only, so that all other pictures are embedded.
+    """
+    relative = relative_link(directory)
 
     def link(path: Path) -> str:
-        return near(path) if path.resolve().is_relative_to(directory.resolve()) else thumbnails.whole(path)
+        return relative(path) if path.resolve().is_relative_to(directory.resolve()) else thumbnails.whole(path)
 
     return link
 
 
-def page(found: dict[str, Any]) -> bytes:
-    """The page that shows `data`."""
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(FOLDER), autoescape=True)
-    script = "\n".join((FOLDER / name).read_text() for name in SCRIPTS)
+def render(content: dict[str, Any]) -> bytes:
+    """Return the HTML of the page. content: what `data.collect` returned."""
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True)
+    style, script = ("\n".join((TEMPLATES / name).read_text() for name in names) for names in (STYLES, SCRIPTS))
     text = environment.get_template("report.html").render(
-        title=found["title"],
-        problems=found["problems"],
-        data=found,
-        style=markupsafe.Markup("\n".join((FOLDER / name).read_text() for name in STYLES)),
-        script=markupsafe.Markup(script),
+        title=content["title"],
+        problems=content["problems"],
+        data=content,
+        style=style,
+        script=script,
         digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
-    return text.encode(errors="replace")  # names of files need not be Unicode
+    return text.encode(errors="replace")  # file names need not be valid Unicode

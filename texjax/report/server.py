@@ -1,34 +1,43 @@
-"""The page of a directory on this machine's own port, up to date while runs go on."""
+"""Serve the page of a directory on a port of this machine; the page follows its runs while they go on."""
 
 import errno
 import functools
 import http.server
 import json
+import os
 import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from texjax import errors
+from texjax.runs import archive
 
 HOST = "127.0.0.1"
-RECORDS = ("sweep.json", "run.json", "metrics.jsonl", "measures.json")
+# A change of one of these files changes what the page shows.
+RECORDS = (archive.SWEEP_FILE, archive.RUN_FILE, archive.METRICS_FILE, archive.MEASURES_FILE)
 
-Make = Callable[[str], dict[str, Any]]
-Render = Callable[[dict[str, Any]], bytes]
+Collect = Callable[[str], dict[str, Any]]  # version of the records -> content of the page
+Render = Callable[[dict[str, Any]], bytes]  # content of the page -> HTML
 
 
-def bound(directory: Path, port: int, make: Make, render: Render) -> http.server.ThreadingHTTPServer:
-    """A server that shows the directory, to be run by its `serve_forever`; port 0: any that is free.
+def bind(directory: Path, port: int, collect: Collect, render: Render) -> http.server.ThreadingHTTPServer:
+    """Return a server that shows the directory once its `serve_forever` is called.
 
-    make: the page's data, given the version of the records. render: the page of the data.
+    Args:
+        directory: The directory whose files are served.
+        port: The port on `HOST`; 0 for any free one.
+        collect: Returns the content of the page for a version of the records; called again only for a new version.
+        render: Returns the HTML of a content.
 
-    Raises TexjaxError for an impossible port, and EnvironmentFault for one that is in use.
+    Raises:
+        TexjaxError: If the port is impossible.
+        EnvironmentFault: If the port is in use.
     """
     if not 0 <= port < 2**16:
         raise errors.TexjaxError(f"--serve is {port}; give a port from 0 to 65535.")
-    made = functools.lru_cache(maxsize=1)(make)
-    handler = functools.partial(Handler, directory=str(directory), make=made, render=render)
+    collect_once = functools.lru_cache(maxsize=1)(collect)
+    handler = functools.partial(Handler, directory=str(directory), collect=collect_once, render=render)
     try:
         server = http.server.ThreadingHTTPServer((HOST, port), handler)
     except OSError as error:
@@ -39,76 +48,76 @@ def bound(directory: Path, port: int, make: Make, render: Render) -> http.server
 
 
 def version(directory: Path) -> str:
-    """Changes whenever records below the directory do."""
+    """Return a text that changes whenever a record below the directory does."""
     paths = [path for name in RECORDS for path in directory.rglob(name)]
-    times = [(str(path), stat.st_mtime_ns, stat.st_size) for path in paths if (stat := _stat(path))]
-    return f"{hash(tuple(sorted(times))) & (2**64 - 1):016x}"
+    states = [(str(path), stat.st_mtime_ns, stat.st_size) for path in paths if (stat := _stat(path))]
+    return f"{hash(tuple(sorted(states))) & (2**64 - 1):016x}"
 
 
-def _stat(path: Path) -> Any:
+def _stat(path: Path) -> os.stat_result | None:
     try:
         return path.stat()
-    except FileNotFoundError:  # replaced just now
+    except FileNotFoundError:  # the file was removed or replaced after the directory was listed
         return None
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """Answers with the page, its version, its data, and files below the directory."""
+    """Answers requests with the page, its version, its content, and files below the directory."""
 
-    def __init__(self, *args: Any, make: Make, render: Render, **settings: Any):
-        self.make, self.render = make, render
+    def __init__(self, *args: Any, collect: Collect, render: Render, **settings: Any):
+        self.collect, self.render = collect, render
         super().__init__(*args, **settings)
 
     def do_GET(self) -> None:
         """Answer a request."""
         path = urllib.parse.urlsplit(self.path).path
-        if not self.own():
+        if not self.is_for_this_machine():
             self.send_error(403, "for this machine only")
         elif path == "/-/version":
             self.answer("application/json", json.dumps(version(Path(self.directory))).encode())
         elif path in ("/", "/-/data"):
-            self.show(path)
+            self.answer_with_content(path)
         else:
             super().do_GET()
 
-    def show(self, path: str) -> None:
-        """Answer with the page or its data."""
+    def answer_with_content(self, path: str) -> None:
+        """Answer with the page, or with its content as JSON."""
         try:
-            found = self.make(version(Path(self.directory)))
-        except errors.TexjaxError as error:  # of a directory that was removed, say
+            content = self.collect(version(Path(self.directory)))
+        except errors.TexjaxError as error:  # for example because the directory was removed
             self.send_error(500, explain=str(error))
             return
         if path == "/":
-            self.answer("text/html; charset=utf-8", self.render(found))
+            self.answer("text/html; charset=utf-8", self.render(content))
         else:
-            self.answer("application/json", json.dumps(found).encode())
+            self.answer("application/json", json.dumps(content).encode())
 
-    def answer(self, kind: str, body: bytes) -> None:
-        """Send the body."""
+    def answer(self, media_type: str, body: bytes) -> None:
+        """Send a response with this body."""
         self.send_response(200)
-        self.send_header("Content-Type", kind)
+        self.send_header("Content-Type", media_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
     def end_headers(self) -> None:
-        """Let nothing be shown that was kept from before: runs go on."""
+        """Keep browsers from showing a cached answer, as runs go on."""
         self.send_header("Cache-Control", "no-cache")
         super().end_headers()
 
-    def own(self) -> bool:
-        """Whether the request names this machine: another site's name can be made to lead here."""
+    def is_for_this_machine(self) -> bool:
+        """Return whether the request names this machine; another site could make its own host name lead here."""
         return urllib.parse.urlsplit(f"//{self.headers.get('Host', '')}").hostname in (HOST, "localhost")
 
     def translate_path(self, path: str) -> str:
-        """The file a request means; one that is not there where it would lead out of the directory."""
-        found = super().translate_path(path)
-        inside = Path(found).resolve().is_relative_to(Path(self.directory).resolve())
-        return found if inside else str(Path(self.directory) / "-")
+        """Return the file of a request; a file that does not exist if the request would leave the directory."""
+        file = super().translate_path(path)
+        is_inside = Path(file).resolve().is_relative_to(Path(self.directory).resolve())
+        return file if is_inside else str(Path(self.directory) / "-")
 
     def list_directory(self, path: Any) -> None:
-        """Folders are not shown."""
+        """Refuse to list folders."""
         self.send_error(404)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Print nothing."""

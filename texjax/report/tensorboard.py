@@ -1,4 +1,4 @@
-"""The metrics and pictures of runs as TensorBoard shows them."""
+"""Write the metrics and pictures of runs for TensorBoard."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +11,11 @@ from texjax.runs import archive
 
 
 def write(runs: Sequence[tuple[str, archive.Run]], folder: Path) -> None:
-    """Write event files into folder/NAME for each run. runs: with their names.
+    """Write event files into folder/NAME for each pair of a name and a run.
 
-    Raises TexjaxError where tensorboardX is not installed, and EnvironmentFault where the folder cannot be written.
+    Raises:
+        TexjaxError: If tensorboardX is not installed.
+        EnvironmentFault: If the folder cannot be written.
     """
     try:
         import tensorboardX
@@ -27,19 +29,19 @@ def write(runs: Sequence[tuple[str, archive.Run]], folder: Path) -> None:
                 f"cannot write {folder / name} ({error.strerror}); choose another folder."
             ) from error
         with writer:
-            _write(writer, run)
+            _write_run(writer, run)
 
 
-def _write(writer: Any, run: archive.Run) -> None:
+def _write_run(writer: Any, run: archive.Run) -> None:
     lines = archive.metrics(run.directory)
     for line in lines:
-        for name, value in {"loss": line["loss"], **line.get("terms", {})}.items():
-            tag = "loss" if name == "loss" else f"terms/{name}"
+        scalars = {"loss": line["loss"]} | {f"terms/{name}": value for name, value in line.get("terms", {}).items()}
+        for tag, value in scalars.items():
             writer.add_scalar(tag, float(np.mean(value)), line["step"])
     for name, value in archive.measures(run.directory).items():
         writer.add_scalar(f"measures/{name}", value, 0)
-    last = lines[-1]["step"] if lines else 0
+    last_step = lines[-1]["step"] if lines else 0
     for path in archive.pictures(run.directory):
-        writer.add_image(path.stem, images.load(path), last, dataformats="HWC")
+        writer.add_image(path.stem, images.load(path), last_step, dataformats="HWC")
     if run.swept:
         writer.add_text("swept", "\n".join(f"    {key}: {value}" for key, value in run.swept.items()), 0)

@@ -1,30 +1,62 @@
-"""Run directories and sweep directories read back. No JAX here.
+"""Read run directories and sweep directories. No JAX here.
 
-A sweep directory holds sweep.json, {"version", "config", "runs": [{"id", "swept", "command"}, ...]}, and the run
-directories runs/ID; see `records` for what is in these.
+Every file name in them stands in this module, for those who write the files and for those who read them.
+
+A run directory, which `records` writes, holds
+
+    config.json      the resolved config
+    run.json         command, versions, devices, hashes of weights and pictures, seed, how and when the run ended
+    metrics.jsonl    one line per step: loss, its terms, gradient norm, evaluations, range, seconds
+    loss.png         the loss over the steps
+    progress/        I0010_F0000.png: step 10, picture 0
+    image.png        the result; image_0000.png, image_0001.png, ... for several outputs or frames, where the frames of
+                     an output follow each other
+    animation.webp   the frames as a movie, if there are several; also .gif and, if ffmpeg is installed, .mp4;
+                     animation_0000.webp, ... for several outputs
+    measures.json    measures of the result against the sources, once somebody has asked for them
+
+A sweep directory, which `sweeps` writes, holds
+
+    sweep.json       {"version", "config", "runs": [{"id", "swept", "command"}, ...]}
+    runs/ID/         one run directory per run
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from texjax import errors
 
+CONFIG_FILE = "config.json"
+RUN_FILE = "run.json"
+METRICS_FILE = "metrics.jsonl"
+CURVE_FILE = "loss.png"
+MEASURES_FILE = "measures.json"
+PROGRESS_FOLDER = "progress"
+IMAGE_STEM = "image"
+ANIMATION_STEM = "animation"
+SWEEP_FILE = "sweep.json"
+RUNS_FOLDER = "runs"
+
 VERSION = 1  # of sweep.json
-ENDED = ("finished", "converged", "stalled")  # with a result, and not to be run again
+ENDED = ("finished", "converged", "stalled")  # a run of such a status has its result and is not run again
 STATUSES = (*ENDED, "interrupted", "failed", "running", "pending")
 
 
 class Damaged(errors.TexjaxError):
-    """A run directory whose records cannot be used."""
+    """The records of a run directory cannot be used."""
 
 
 class Run(NamedTuple):
-    """A run as recorded.
+    """A run as its directory records it.
 
-    config: resolved; {} where the run has not begun. record: of run.json; always has "status", one of `STATUSES`.
-    swept: what sets this run of a sweep apart, by flattened config key, "arg", "source" and "content"; {} for a run by
-    itself.
+    Attributes:
+        directory: The run directory.
+        config: The resolved config; {} if the run has not begun.
+        record: The content of run.json; it always has the key "status", one of `STATUSES`.
+        swept: What distinguishes this run from the others of its sweep, by flattened config key, "arg", "source" and
+            "content"; {} for a run outside a sweep.
     """
 
     directory: Path
@@ -34,74 +66,99 @@ class Run(NamedTuple):
 
     @property
     def status(self) -> str:
-        """How it ended, or that it has not."""
+        """How the run ended, or that it has not ended yet."""
         return self.record["status"]
 
 
+def paths_key(group: str) -> str:
+    """Return the key of run.json that holds the paths of that group of pictures, such as "source_paths"."""
+    return f"{group.removesuffix('s')}_paths"
+
+
+def picture_paths(record: Mapping[str, Any], group: str) -> list[Path]:
+    """Return the paths of the run's pictures in that group; [] if run.json names none."""
+    return [Path(path) for path in record.get(paths_key(group), ())]
+
+
 def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The leaves of nested groups, by dotted key."""
-    found: dict[str, Any] = {}
+    """Return the leaves of a nested config by their dotted keys."""
+    leaves: dict[str, Any] = {}
     for key, value in config.items():
-        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return found
+        leaves |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return leaves
 
 
 def runs(directory: Path) -> tuple[list[Run], list[str]]:
-    """The runs of a sweep directory in their order, of a run directory, or of all below a folder; and what is wrong.
+    """Read the runs of a sweep directory, of a run directory, or of any folder with run directories below it.
 
-    Those of a sweep that have not begun are "pending". The sentences name run directories whose records cannot be used,
-    which are left out.
+    Returns:
+        The runs, those of a sweep in the order of their declaration and "pending" if they have not begun; and one
+        sentence for each run directory that is left out because its records cannot be used.
 
-    Raises TexjaxError where there is no run at all, and for a sweep directory of another version.
+    Raises:
+        TexjaxError: If there is no run at all, or a sweep directory was written by another version of texjax.
     """
-    if (directory / "sweep.json").exists():
-        wanted = [(directory / "runs" / line["id"], line) for line in sweep(directory)["runs"]]
+    if (directory / SWEEP_FILE).exists():
+        declared = [(directory / RUNS_FOLDER / line["id"], line) for line in sweep(directory)["runs"]]
     else:
-        wanted = [(path.parent, {}) for path in sorted(directory.rglob("run.json"))]
-    if not wanted:
+        declared = [(path.parent, {}) for path in sorted(directory.rglob(RUN_FILE))]
+    if not declared:
         raise errors.TexjaxError(f"{directory} holds no run; give the directory of a run or of a sweep.")
-    found, wrong = [], []
-    for path, line in wanted:
+    readable, problems = [], []
+    for path, line in declared:
         try:
-            found.append(read(path, line.get("swept", {}), line.get("command", "")))
+            readable.append(read(path, line.get("swept", {}), line.get("command", "")))
         except Damaged as error:
-            wrong.append(str(error))
-    return found, wrong
+            problems.append(str(error))
+    return readable, problems
 
 
 def read(directory: Path, swept: dict[str, Any], command: str = "") -> Run:
-    """The run of that directory. Raises Damaged where its records cannot be used."""
+    """Read the run of that directory; the run is "pending" if the directory does not exist.
+
+    Raises:
+        Damaged: If the records cannot be used.
+    """
     if not directory.exists():
         return Run(directory, {}, {"status": "pending", "command": command}, swept)
-    remedy = f"remove {directory} or run it again"
-    record, config = (_load(directory / name, Damaged, remedy) for name in ("run.json", "config.json"))
+    remedy = f"remove {directory} or repeat the run"
+    record, config = (_load(directory / name, Damaged, remedy) for name in (RUN_FILE, CONFIG_FILE))
     if record.get("status") not in STATUSES:
-        raise Damaged(f"{directory} says nothing of how its run ended; run it again.")
+        raise Damaged(f"{directory} does not say how its run ended; {remedy}.")
     if record["status"] in ENDED and not pictures(directory):
-        raise Damaged(f"{directory} has lost the pictures of its run; run it again.")
+        raise Damaged(f"{directory} has lost the pictures of its run; {remedy}.")
     return Run(directory, config, {"command": command} | record, swept)
 
 
 def sweep(directory: Path) -> dict[str, Any]:
-    """What sweep.json holds. Raises TexjaxError where it cannot be used, or is of another version."""
-    found = _load(directory / "sweep.json", errors.TexjaxError, "remove this file; the next start writes it anew")
-    if found.get("version") != VERSION:
+    """Read sweep.json.
+
+    Raises:
+        TexjaxError: If the file cannot be used, or was written by another version of texjax.
+    """
+    content = _load(directory / SWEEP_FILE, errors.TexjaxError, "remove this file; the next sweep writes it again")
+    if content.get("version") != VERSION:
         raise errors.TexjaxError(
-            f"{directory} is the sweep directory of another version of texjax ({found.get('version')}, and this one "
-            f"reads {VERSION}); choose another directory."
+            f"another version of texjax wrote the sweep directory {directory} (its format is "
+            f"{content.get('version')}, and this version reads {VERSION}); choose another directory."
         )
-    return found
+    return content
 
 
 def pictures(directory: Path) -> list[Path]:
-    """The results of a run: outputs in order, an output's frames in a row."""
-    return sorted(directory.glob("image*"))
+    """Return the pictures that a run made: its outputs in order, where the frames of an output follow each other."""
+    return sorted(directory.glob(f"{IMAGE_STEM}*"))
+
+
+def movies(directory: Path) -> list[Path]:
+    """Return the animations that a run made, one WebP file per output."""
+    return sorted(directory.glob(f"{ANIMATION_STEM}*.webp"))
 
 
 def metrics(directory: Path) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl, one for each step; what cannot be read is left out."""
+    """Return the lines of metrics.jsonl, one per step, without those that cannot be read."""
     try:
-        text = (directory / "metrics.jsonl").read_text()
+        text = (directory / METRICS_FILE).read_text()
     except OSError:
         return []
     lines = []
@@ -114,20 +171,21 @@ def metrics(directory: Path) -> list[dict[str, Any]]:
 
 
 def measures(directory: Path) -> dict[str, float]:
-    """Name -> value of what was measured of a run's pictures and kept in measures.json; {} where it cannot be read."""
+    """Return the measures of a run's pictures that measures.json holds, by name; {} if the file cannot be read."""
     try:
-        found = json.loads((directory / "measures.json").read_text())
+        content = json.loads((directory / MEASURES_FILE).read_text())
     except (OSError, ValueError):
         return {}
-    pairs = found.items() if isinstance(found, dict) else ()
-    return {name: float(value) for name, value in pairs if type(value) in (int, float)}
+    entries = content.items() if isinstance(content, dict) else ()
+    return {name: float(value) for name, value in entries if type(value) in (int, float)}
 
 
 def _load(path: Path, kind: type[errors.TexjaxError], remedy: str) -> dict[str, Any]:
+    """Read a JSON object; raise an error of that kind, with that remedy, if the file holds none."""
     try:
-        found = json.loads(path.read_text())
+        content = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise kind(f"{path} cannot be read ({error}); {remedy}.") from error
-    if not isinstance(found, dict):
-        raise kind(f"{path} is no JSON object; {remedy}.")
-    return found
+    if not isinstance(content, dict):
+        raise kind(f"{path} holds no JSON object; {remedy}.")
+    return content

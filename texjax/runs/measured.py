@@ -1,4 +1,4 @@
-"""The measures of a run's pictures against its sources."""
+"""Measure the pictures that a run made against its sources."""
 
 import json
 from collections.abc import Sequence
@@ -12,58 +12,72 @@ from texjax.runs import archive, inputs
 
 
 def of_run(run: archive.Run) -> dict[str, float]:
-    """Name -> value of the measures that need no network, means over the outputs; of an animation its first frame.
+    """Return the measures of a run that need no network, by name, and write them into measures.json.
 
-    What measures.json in the run directory holds is not measured again, unless a picture is younger. Sources are
-    resized as the run resized them. {} where there is no picture or source, and where a side is below
-    `measures.SMALLEST`.
+    Values are means over the outputs; of an animation only the first frame is measured. Sources are resized as the run
+    resized them. Measures that measures.json already holds are not computed again, unless a picture is newer than the
+    file.
 
-    Raises TexjaxError where a picture cannot be read, and EnvironmentFault where measures.json cannot be written.
+    Returns:
+        Name -> value; {} if the run has no picture or no source, or a side is shorter than `measures.SMALLEST`.
+
+    Raises:
+        TexjaxError: If a picture cannot be read.
+        EnvironmentFault: If measures.json cannot be written.
     """
-    kept, names = archive.measures(run.directory), measures.MEANINGS.keys() - {"gram_error"}
-    if names <= kept.keys() and _fresh(run.directory):
-        return {name: kept[name] for name in kept if name in names}
-    results, sources = _loaded(run)
-    if not results or not sources or _smallest(results, sources) < measures.SMALLEST:
+    stored, names = archive.measures(run.directory), measures.MEANINGS.keys() - {"gram_error"}
+    if names <= stored.keys() and _is_current(run.directory):
+        return {name: value for name, value in stored.items() if name in names}
+    outputs, sources = _load(run)
+    if not outputs or not sources or _shortest_side(outputs, sources) < measures.SMALLEST:
         return {}
-    found = _means([measures.measure_all(image, sources) for image in results])
-    atomic.write(run.directory / "measures.json", (json.dumps(found, indent=2) + "\n").encode())
-    return found
+    values = _means([measures.measure_all(image, sources) for image in outputs])
+    atomic.write(run.directory / archive.MEASURES_FILE, (json.dumps(values, indent=2) + "\n").encode())
+    return values
 
 
 def gram_errors(run: archive.Run, extractor: types.Extractor, layers: Sequence[str], octaves: int) -> dict[str, float]:
-    """Gram error of each layer, "gram_error LAYER", and their mean, "gram_error"; not kept. {} where no octave fits.
+    """Return the Gram error of each layer, "gram_error LAYER", and their mean, "gram_error"; nothing is written.
 
-    octaves: at most, as many as fit.
+    Args:
+        run: The run whose outputs are measured.
+        extractor: The network of the features.
+        layers: Names of layers of the network.
+        octaves: The largest number of octaves; fewer are used if fewer fit into the pictures.
+
+    Returns:
+        Name -> mean over the outputs; {} if no octave fits.
     """
-    results, sources = _loaded(run)
-    sides = [n for image in (*results, *sources) for n in image.shape[:2]]
-    octaves = measures.fitting_octaves(extractor, sides, layers, octaves) if results and sources else 0
+    outputs, sources = _load(run)
+    sides = [side for image in (*outputs, *sources) for side in image.shape[:2]]
+    octaves = measures.fitting_octaves(extractor, sides, layers, octaves) if outputs and sources else 0
     if not octaves:
         return {}
-    errors = _means([measures.gram_errors(extractor, image, sources, layers, octaves) for image in results])
+    errors = _means([measures.gram_errors(extractor, image, sources, layers, octaves) for image in outputs])
     mean = float(np.mean(list(errors.values())))
     return {"gram_error": mean} | {f"gram_error {layer}": value for layer, value in errors.items()}
 
 
-def _loaded(run: archive.Run) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The run's outputs, of an animation the first frame, and its sources."""
-    results = archive.pictures(run.directory)[:: run.config.get("frames", 1)]
-    paths = [Path(path) for path in run.record.get("source_paths", ())]
-    if not results or not paths:
+def _load(run: archive.Run) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return the outputs (of an animation the first frame) and the sources; two empty lists if either is missing."""
+    output_paths = archive.pictures(run.directory)[:: run.config.get("frames", 1)]
+    source_paths = archive.picture_paths(run.record, "sources")
+    if not output_paths or not source_paths:
         return [], []
-    return [images.load(path) for path in results], inputs.load(ml_collections.ConfigDict(run.config), paths)
+    pictures = inputs.load(ml_collections.ConfigDict(run.config), {"sources": source_paths})
+    return [images.load(path) for path in output_paths], pictures["sources"]
 
 
-def _means(each: Sequence[dict[str, float]]) -> dict[str, float]:
-    return {name: float(np.mean([values[name] for values in each])) for name in each[0]}
+def _means(values_of_outputs: Sequence[dict[str, float]]) -> dict[str, float]:
+    names = values_of_outputs[0]
+    return {name: float(np.mean([values[name] for values in values_of_outputs])) for name in names}
 
 
-def _smallest(*groups: Sequence[np.ndarray]) -> int:
+def _shortest_side(*groups: Sequence[np.ndarray]) -> int:
     return min(side for group in groups for image in group for side in image.shape[:2])
 
 
-def _fresh(directory: Path) -> bool:
-    """Whether measures.json is as young as the pictures."""
-    written = (directory / "measures.json").stat().st_mtime_ns
+def _is_current(directory: Path) -> bool:
+    """Return whether measures.json is at least as new as every picture."""
+    written = (directory / archive.MEASURES_FILE).stat().st_mtime_ns
     return all(written >= picture.stat().st_mtime_ns for picture in archive.pictures(directory))

@@ -1,4 +1,4 @@
-"""Programs that JAX compiles, kept from one start to the next, and what goes wrong in them."""
+"""Keep the programs that JAX compiles from one process to the next, and explain when a program runs out of memory."""
 
 import contextlib
 import os
@@ -13,7 +13,8 @@ from texjax import errors
 def keep() -> None:
     """Turn on JAX's persistent compilation cache, in the user's cache folder.
 
-    TEXJAX_COMPILATION_CACHE=0 turns it off; any other value is the folder to use. JAX's own settings win.
+    The environment variable TEXJAX_COMPILATION_CACHE names another folder, or turns the cache off with the value 0. A
+    folder that is set in JAX's own configuration has priority.
     """
     folder = os.environ.get("TEXJAX_COMPILATION_CACHE") or os.path.join(
         platformdirs.user_cache_dir("texjax"), "programs"
@@ -25,7 +26,7 @@ def keep() -> None:
 
 @contextlib.contextmanager
 def device_errors() -> Iterator[None]:
-    """Turn the device's running out of memory into one sentence."""
+    """Replace JAX's errors about exhausted device memory by an EnvironmentFault that says what to change."""
     try:
         yield
     except (jax.errors.JaxRuntimeError, MemoryError) as error:

@@ -1,19 +1,10 @@
-"""A run directory: what was asked, with what it ran, how it went, and the pictures. Every file is written atomically.
+"""Write a run directory: what was asked, with what it ran, how it went, and the pictures.
 
-config.json      the resolved config
-run.json         command, versions, devices, hashes of weights and sources, seed, how and when it ended
-metrics.jsonl    one line per step: loss, its terms, gradient norm, evaluations, range, seconds
-loss.png         the loss over the steps
-progress/        I0010_F0000.png: step 10, picture 0
-image.png        the result; image_0000.png and on for several outputs or frames, an output's frames in a row
-animation.webp   its frames, playing, where there are several; also .gif and, with ffmpeg, .mp4; animation_0000.webp and
-                 on for several outputs
+`archive` lists the files of a run directory, and reads them. Every file is written atomically.
 """
 
-import importlib.metadata
 import io
 import json
-import platform
 import shlex
 import sys
 import time
@@ -21,24 +12,30 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from texjax import atomic, errors, images
 from texjax import config as configs
 from texjax.images import movies
+from texjax.runs import archive, curves, machine
 
-PACKAGES = ("texjax", "jax", "jaxlib", "flax", "jaxopt", "optax", "numpy")
 COLUMNS = ("loss", "gradient", "evaluations", "failed", "low", "high")
 
 
 def name(prefix: str, layers: Sequence[str], config: configs.Config) -> str:
-    """A run directory's name, much as subjective-functions forms it.
+    """Return the name of a run directory, much as subjective-functions forms it.
 
-    prefix.Llayers.ooctaves[.w][.c][.f][.m][.j][.ifs][.ifo].WIDTHxHEIGHT, with c outputs of f frames.
+    It is prefix.Llayers.ooctaves[.w][.c][.f][.m][.j][.ifs][.ifo].WIDTHxHEIGHT. The parts in brackets are: w, the factor
+    or width that sources are resized to; c and f, the numbers of outputs and of frames above 1; m, j and ifo, the mul,
+    join and order of a term if it is not the default; and ifs, the shift of a term that has one.
+
+    Raises:
+        TexjaxError: If the prefix is empty, contains a slash or starts with a dot.
     """
     if not prefix or "/" in prefix or prefix.startswith("."):
-        raise errors.TexjaxError(f"--output-prefix is '{prefix}'; give a name without slash that starts with no dot.")
+        raise errors.TexjaxError(
+            f"--output-prefix is '{prefix}'; give a name that has no slash and does not start with a dot."
+        )
     parts = [prefix, f"L{','.join(layers)}", f"o{config.octaves}"]
     if config.source.scale:
         parts.append(f"w{config.source.scale:.2}")
@@ -61,7 +58,11 @@ def name(prefix: str, layers: Sequence[str], config: configs.Config) -> str:
 
 
 def fresh(parent: Path, base: str) -> Path:
-    """Make and return the directory `base` in `parent`, or `base`.0, `base`.1, ... where that exists."""
+    """Make the directory `base` in `parent`, or `base`.0, `base`.1, ... if that exists, and return its path.
+
+    Raises:
+        EnvironmentFault: If the directory cannot be made.
+    """
     for suffix in ("", *(f".{n}" for n in range(100_000))):
         path = parent / f"{base}{suffix}"
         try:
@@ -77,8 +78,13 @@ def fresh(parent: Path, base: str) -> Path:
 
 
 def exact(path: Path) -> Path:
-    """Make `path` the run directory; raises TexjaxError where it holds a run already, so that no result is lost."""
-    if (path / "run.json").exists():
+    """Make `path` the run directory and return it.
+
+    Raises:
+        TexjaxError: If `path` holds a run already, so that no result is lost.
+        EnvironmentFault: If the directory cannot be made.
+    """
+    if (path / archive.RUN_FILE).exists():
         raise errors.TexjaxError(f"{path} holds a run already; remove it or give another --run-dir.")
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -92,90 +98,87 @@ def _unwritable(path: Path, error: OSError) -> errors.EnvironmentFault:
 
 
 def claim(directory: Path, config: dict[str, Any], command: str) -> None:
-    """Make the directory of a run that is about to start, so that it shows where a process dies at once."""
+    """Make the directory of a run that is about to start.
+
+    If the process dies before `begin`, the directory then shows that this run was under way.
+    """
     directory.mkdir(parents=True, exist_ok=True)
-    write_json(directory / "config.json", config)
-    write_json(directory / "run.json", {"status": "running", "command": command})
+    write_json(directory / archive.CONFIG_FILE, config)
+    write_json(directory / archive.RUN_FILE, {"status": "running", "command": command})
 
 
-def begin(directory: Path, about: dict[str, Any], names: Mapping[str, Sequence[Path]], command: str) -> dict[str, Any]:
-    """Write config.json and run.json of a run that starts now; return what run.json holds.
+def begin(
+    directory: Path, about: dict[str, Any], pictures: Mapping[str, Sequence[Path]], command: str
+) -> dict[str, Any]:
+    """Write config.json and run.json of a run that starts now.
 
-    about: as embedded. names: paths of the groups of pictures. command: that makes the run.
+    Args:
+        directory: The run directory.
+        about: What is also embedded in the results: the config, under "config", and hashes.
+        pictures: The paths of each group of pictures.
+        command: The command that makes the run; empty for this process's own.
+
+    Returns:
+        The content of run.json.
     """
     record = {key: value for key, value in about.items() if key != "config"} | {
         "command": command or shlex.join(sys.argv),
-        **{f"{of.removesuffix('s')}_paths": [str(path.absolute()) for path in names[of]] for of in names},
+        **{archive.paths_key(group): [str(path.absolute()) for path in paths] for group, paths in pictures.items()},
         "seed": about["config"]["seed"],
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "status": "running",
-        **environment(),
+        **machine.environment(),
     }
-    write_json(directory / "config.json", about["config"])
-    write_json(directory / "run.json", record)
+    write_json(directory / archive.CONFIG_FILE, about["config"])
+    write_json(directory / archive.RUN_FILE, record)
     return record
 
 
 def end(directory: Path, record: dict[str, Any], status: str, steps: int, seconds: float) -> None:
-    """Write run.json of a run that has ended."""
-    about = {"status": status, "steps": steps, "seconds": round(seconds, 3), "peak_bytes": peak_memory()}
-    write_json(directory / "run.json", {**record, **about})
+    """Write run.json of a run that has ended. record: what `begin` returned."""
+    ending = {"status": status, "steps": steps, "seconds": round(seconds, 3), "peak_bytes": machine.peak_memory()}
+    write_json(directory / archive.RUN_FILE, {**record, **ending})
 
 
 def fail(directory: Path, error: str, again: bool) -> None:
-    """Write into run.json that the run failed, and why. again: whether it may do better another time."""
+    """Record in run.json that the run failed, and why. again: whether another try may succeed."""
     _amend(directory, {"status": "failed", "error": error, "again": again})
 
 
 def interrupt(directory: Path) -> None:
-    """Write into run.json that the run was interrupted."""
+    """Record in run.json that the run was interrupted."""
     _amend(directory, {"status": "interrupted"})
 
 
 def _amend(directory: Path, changes: dict[str, Any]) -> None:
-    record = json.loads((directory / "run.json").read_text())
-    write_json(directory / "run.json", record | changes)
-
-
-def environment() -> dict[str, Any]:
-    """Versions and devices, for run.json."""
-    versions = {package: importlib.metadata.version(package) for package in PACKAGES}
-    return {
-        "versions": {"python": platform.python_version(), **versions},
-        "platform": platform.platform(),
-        "devices": [f"{device.platform}:{device.id} {device.device_kind}" for device in jax.devices()],
-    }
-
-
-def peak_memory() -> int:
-    """Most bytes in use so far: of the accelerator where there is one, else of this process."""
-    stats = jax.devices()[0].memory_stats() or {}
-    if "peak_bytes_in_use" in stats:
-        return int(stats["peak_bytes_in_use"])
-    import resource  # not on every platform
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    record = json.loads((directory / archive.RUN_FILE).read_text())
+    write_json(directory / archive.RUN_FILE, record | changes)
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as JSON, keys sorted."""
+    """Write `value` as JSON with sorted keys."""
     atomic.write(path, (json.dumps(value, indent=2, sort_keys=True) + "\n").encode())
 
 
 def rows(before: list[dict[str, Any]], step: int, metrics: dict[str, Any], seconds: float) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl for the last steps, up to `step`, to follow those of `before`.
+    """Return the lines of metrics.jsonl for the newest steps.
 
-    metrics: arrays [steps, count]; one output gives plain numbers, several give lists. seconds: that these steps took.
+    Args:
+        before: The lines of all earlier steps.
+        step: The number of the last of the newest steps.
+        metrics: Arrays [steps, count] by name, and under "terms" a mapping of such arrays. The lines hold plain numbers
+            if count is 1, and else lists.
+        seconds: The time that the newest steps took together.
     """
     steps = len(metrics["loss"])
     begin = before[-1]["seconds"] if before else 0.0
-    out = []
+    lines = []
     for i in range(steps):
-        row = {key: _plain(metrics[key][i]) for key in COLUMNS}
-        row["terms"] = {term: _plain(values[i]) for term, values in metrics["terms"].items()}
-        so_far = round(begin + seconds * (i + 1) / steps, 4)
-        out.append({"step": step - steps + 1 + i, "seconds": so_far, **row})
-    return out
+        values = {column: _plain(metrics[column][i]) for column in COLUMNS}
+        values["terms"] = {term: _plain(term_values[i]) for term, term_values in metrics["terms"].items()}
+        seconds_so_far = round(begin + seconds * (i + 1) / steps, 4)
+        lines.append({"step": step - steps + 1 + i, "seconds": seconds_so_far, **values})
+    return lines
 
 
 def _plain(values: np.ndarray) -> Any:
@@ -183,52 +186,57 @@ def _plain(values: np.ndarray) -> Any:
 
 
 def write_metrics(directory: Path, lines: list[dict[str, Any]]) -> None:
-    """Write metrics.jsonl, all lines."""
-    atomic.write(directory / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines).encode())
+    """Write metrics.jsonl with these lines."""
+    atomic.write(directory / archive.METRICS_FILE, "".join(json.dumps(line) + "\n" for line in lines).encode())
 
 
 def write_progress(directory: Path, step: int, stack: np.ndarray) -> None:
-    """Write the pictures, [n, h, w, 3], into progress/."""
+    """Write the pictures of a step, [n, h, w, 3], into the folder of progress pictures."""
+    folder = directory / archive.PROGRESS_FOLDER
     try:
-        (directory / "progress").mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise _unwritable(directory / "progress", error) from error
+        raise _unwritable(folder, error) from error
     for i, image in enumerate(stack):
-        images.save(directory / "progress" / f"I{step:04d}_F{i:04d}.png", image)
+        images.save(folder / f"I{step:04d}_F{i:04d}.png", image)
 
 
 def write_results(directory: Path, stack: np.ndarray, output: configs.Config, about: dict[str, Any]) -> list[Path]:
-    """Write image.png, or image_0000.png and on for several, with `about` embedded as JSON; return the paths."""
+    """Write the pictures that a run made, and return their paths.
+
+    Args:
+        directory: The run directory.
+        stack: The pictures [n, h, w, 3]: image.png for one, image_0000.png, image_0001.png, ... for several.
+        output: The config's group of that name, with the format and the bits per channel.
+        about: What is embedded into every picture, as JSON.
+    """
     text = {"texjax": json.dumps(about, sort_keys=True)}
-    names = ["image"] if len(stack) == 1 else [f"image_{i:04d}" for i in range(len(stack))]
-    paths = [directory / f"{stem}.{output.format}" for stem in names]
+    paths = [directory / f"{stem}.{output.format}" for stem in _numbered(archive.IMAGE_STEM, len(stack))]
     for path, image in zip(paths, stack, strict=True):
         images.save(path, image, bits=output.bits, text=text)
     return paths
 
 
 def write_movies(directory: Path, stack: np.ndarray) -> list[Path]:
-    """Write each output's frames, [count, frames, h, w, 3], as movies, where there are several; return the paths."""
+    """Write the frames of each output as movies, and return their paths; a single frame is no movie.
+
+    Args:
+        directory: The run directory.
+        stack: The frames of all outputs, [count, frames, h, w, 3].
+    """
     if stack.shape[1] == 1:
         return []
-    names = ["animation"] if len(stack) == 1 else [f"animation_{i:04d}" for i in range(len(stack))]
-    return [path for name, frames in zip(names, stack, strict=True) for path in movies.save(directory / name, frames)]
+    stems = _numbered(archive.ANIMATION_STEM, len(stack))
+    return [path for stem, frames in zip(stems, stack, strict=True) for path in movies.save(directory / stem, frames)]
+
+
+def _numbered(stem: str, count: int) -> list[str]:
+    """Return names of `count` files without their extensions; a single file has no number."""
+    return [stem] if count == 1 else [f"{stem}_{i:04d}" for i in range(count)]
 
 
 def write_curve(directory: Path, lines: list[dict[str, Any]]) -> None:
-    """Draw the loss and its terms over the steps, logarithmically, into loss.png; one curve per output."""
-    from matplotlib.figure import Figure  # slow to import, and needed once at the end
-
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    # A loss of zero has no logarithm.
-    scale = "log" if np.min([line["loss"] for line in lines]) > 0 else "linear"
-    axes = figure.add_subplot(xlabel="step", ylabel="loss", yscale=scale)
-    steps = [line["step"] for line in lines]
-    axes.plot(steps, [line["loss"] for line in lines], label="loss")
-    if len(lines[0]["terms"]) > 1:
-        for term in lines[0]["terms"]:
-            axes.plot(steps, [line["terms"][term] for line in lines], linewidth=0.8, label=term)
-        axes.legend()
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=120)
-    atomic.write(directory / "loss.png", data.getvalue())
+    """Draw the loss and its terms over the steps into loss.png."""
+    buffer = io.BytesIO()
+    curves.figure(lines).savefig(buffer, format="png", dpi=120)
+    atomic.write(directory / archive.CURVE_FILE, buffer.getvalue())

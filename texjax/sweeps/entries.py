@@ -1,4 +1,4 @@
-"""The runs of a sweep, as its config declares them: one for each `add(...)` and picture."""
+"""The runs of a sweep, as its config declares them: one for each `add(...)` and each set of pictures."""
 
 import functools
 import hashlib
@@ -13,11 +13,15 @@ from texjax import errors, images
 from texjax.runs import inputs
 
 
-class Given(NamedTuple):
-    """What a sweep is made of.
+class Request(NamedTuple):
+    """What the user asks of a sweep.
 
-    spec: of the config, which declares it. overrides: command line words that hold for all runs. sources, contents: a
-    run for each of them; a folder of sources stands for several pictures of one run. analogy: A, A' and B, or nothing.
+    Attributes:
+        spec: Name or path of the config that declares the sweep, with an optional `:arg`.
+        overrides: Command line words that set config keys of all runs.
+        sources: Sources, one run for each; a folder stands for several pictures of one run.
+        contents: Contents, one run for each.
+        analogy: A, A' and B, instead of sources and contents; or nothing.
     """
 
     spec: str
@@ -28,64 +32,82 @@ class Given(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A run. id: of its resolved config and pictures. swept: what sets it apart. command: that makes it by itself.
+    """A declared run.
 
-    config, paths, others: arguments of `run.synthesize`.
+    Attributes:
+        id: A hash of the resolved config and of the pictures' bytes.
+        config: The resolved config.
+        pictures: Paths of the pictures by group, as `run.synthesize` takes them.
+        swept: What distinguishes this run from the others of the sweep; see `archive.Run`.
+        command: The command that makes this run by itself.
     """
 
     id: str
     config: configs.Config
-    paths: list[Path]
-    others: dict[str, list[Path]]
+    pictures: dict[str, list[Path]]
     swept: dict[str, Any]
     command: str
 
 
-class Look(NamedTuple):
-    """The pictures of a run: what they are called, the paths, the words of the command that name them, and hashes."""
+class PictureSet(NamedTuple):
+    """The pictures of a run.
 
+    Attributes:
+        pictures: Paths by group.
+        swept: Names of the source and the content, if other runs of the sweep have others.
+        words: The subcommand of `texjax` and its pictures.
+        sha256: Hashes of the files by group.
+    """
+
+    pictures: dict[str, list[Path]]
     swept: dict[str, str]
-    paths: list[Path]
-    others: dict[str, list[Path]]
     words: list[str]
     sha256: dict[str, list[str]]
 
 
-def declared(given: Given) -> list[Entry]:
-    """The runs, in the order that they were declared in; for each `add`, one for each content and source.
+class Addition(NamedTuple):
+    """One call of `add(...)` in a config's `sweep(add)`: an argument of the config, and values by flattened key."""
 
-    Raises TexjaxError where nothing is declared, or the same twice, and for unknown keys, wrong values, pictures that
-    are not there, and keys that both the sweep and an override set.
+    arg: str
+    changes: dict[str, Any]
+
+
+def declared(request: Request) -> list[Entry]:
+    """Return the runs in the order of their declaration: for each `add(...)`, one for each content and source.
+
+    Raises:
+        TexjaxError: If no run is declared, or the same run twice; for unknown keys and wrong values; if a picture does
+            not exist; and if both the sweep and an override set a key.
     """
-    lines, looks = _lines(given.spec), _looks(given)
-    fixed = {word.removeprefix("--config.").partition("=")[0] for word in given.overrides if word.startswith("--")}
-    load, shape = functools.cache(configs.load), functools.cache(lambda path: images.load(path).shape)
+    additions, picture_sets = _additions(request.spec), _picture_sets(request)
+    fixed = {word.removeprefix("--config.").partition("=")[0] for word in request.overrides if word.startswith("--")}
+    load, shape_of = functools.cache(configs.load), functools.cache(lambda path: images.load(path).shape)
     entries = []
-    for arg, changes in lines:
-        twice = [key for key in changes if any(_same(key, other) for other in fixed)]
-        if twice:
-            raise errors.TexjaxError(f"the sweep sets {twice[0]} itself; leave --config.{twice[0]} out.")
-        spec = _with(given.spec, arg)
-        base = configs.overridden(load(spec, tuple(given.overrides)), changes)
-        to_fit = None if "size" in fixed | changes.keys() else shape
-        entries += [_entry(given, spec, base, arg, changes, look, to_fit) for look in looks]
+    for addition in additions:
+        conflicts = [key for key in addition.changes if any(_overlap(key, other) for other in fixed)]
+        if conflicts:
+            raise errors.TexjaxError(f"the sweep sets {conflicts[0]} itself; leave --config.{conflicts[0]} out.")
+        spec = _with_arg(request.spec, addition.arg)
+        config = configs.overridden(load(spec, tuple(request.overrides)), addition.changes)
+        content_shape = None if "size" in fixed | addition.changes.keys() else shape_of
+        entries += [_entry(request, spec, config, addition, pictures, content_shape) for pictures in picture_sets]
     _check_different(entries)
     return entries
 
 
 def label(swept: Mapping[str, Any]) -> str:
-    """Such as "octaves=2, seed=1"."""
+    """Return what distinguishes a run as text, such as "octaves=2, seed=1"."""
     return ", ".join(f"{key}={value}" for key, value in swept.items()) or "the only run"
 
 
-def _lines(spec: str) -> list[tuple[str, dict[str, Any]]]:
-    """What the config's `sweep(add)` adds: an argument of the config, and overrides by flattened key."""
-    lines: list[tuple[str, dict[str, Any]]] = []
+def _additions(spec: str) -> list[Addition]:
+    """Return the calls of `add(...)` that the config's `sweep(add)` makes."""
+    additions: list[Addition] = []
 
     def add(*, arg: Any = "", **overrides: Any) -> None:
-        changes = {key: _own(value) for key, value in overrides.items()}
-        _check_line(arg, changes)
-        lines.append((arg, changes))
+        changes = {key: _without_numpy(value) for key, value in overrides.items()}
+        _check_addition(arg, changes)
+        additions.append(Addition(arg, changes))
 
     function, name = configs.sweep(spec), spec.partition(":")[0]
     try:
@@ -97,112 +119,126 @@ def _lines(spec: str) -> list[tuple[str, dict[str, Any]]]:
         raise errors.TexjaxError(
             f"sweep(add) of config {name} fails ({type(error).__name__}: {text}); mend it."
         ) from error
-    if not lines:
+    if not additions:
         raise errors.TexjaxError(f"sweep(add) of config {name} adds no run; perhaps an axis of a product is empty.")
-    return lines
+    return additions
 
 
-def _check_line(arg: Any, overrides: Mapping[str, Any]) -> None:
+def _check_addition(arg: Any, changes: Mapping[str, Any]) -> None:
     if not isinstance(arg, str):
-        raise errors.TexjaxError(f"add() of a sweep got arg={arg!r}; give text, what would follow the config's colon.")
-    for key, value in overrides.items():
-        inner = [other for other in overrides if other.startswith(f"{key}.")]
-        if inner:
-            raise errors.TexjaxError(f"a run of the sweep sets {key} and also {inner[0]}; set one of them.")
+        raise errors.TexjaxError(
+            f"add() of a sweep got arg={arg!r}; give text, as it would follow the colon after the config's name."
+        )
+    for key, value in changes.items():
+        inner_keys = [other for other in changes if other.startswith(f"{key}.")]
+        if inner_keys:
+            raise errors.TexjaxError(f"a run of the sweep sets {key} and also {inner_keys[0]}; set one of them.")
         try:
-            _plain(value)
+            _through_json(value)
         except (TypeError, ValueError):
             raise errors.TexjaxError(
                 f"a run of the sweep sets {key} to {value!r}; give numbers, text, tuples and mappings of Python's own."
             ) from None
 
 
-def _looks(given: Given) -> list[Look]:
-    if given.analogy:
-        if len(given.analogy) != 3 or given.sources or given.contents:
-            raise errors.TexjaxError("--analogy takes three pictures, A, A' and B, and no other is given beside them.")
-        a, a_prime, b = images.sources(given.analogy)
-        others = {"content": [b], "analogy": [a, a_prime, b]}
-        return [Look({}, [a_prime], others, ["analogy", *given.analogy], _digests([a_prime], others))]
-    if not given.sources:
+def _picture_sets(request: Request) -> list[PictureSet]:
+    """Return the sets of pictures that every addition is run with: each content with each source, or an analogy."""
+    if request.analogy:
+        if len(request.analogy) != 3 or request.sources or request.contents:
+            raise errors.TexjaxError(
+                "--analogy takes three pictures, A, A' and B, instead of sources and --content; leave those out."
+            )
+        a, a_prime, b = images.sources(request.analogy)
+        pictures = {"sources": [a_prime], "content": [b], "analogy": [a, a_prime, b]}
+        return [PictureSet(pictures, {}, ["analogy", *request.analogy], _digests(pictures))]
+    if not request.sources:
         raise errors.TexjaxError("no source given; name at least one picture or a folder of pictures after the config.")
-    looks = []
-    for content in given.contents or [""]:
-        for source in given.sources:
-            named = {"source": (source, given.sources), "content": (content, given.contents)}
-            swept = {kind: _name(word, words) for kind, (word, words) in named.items() if len(words) > 1}
-            others = {"content": [Path(content)]} if content else {}
+    picture_sets = []
+    for content in request.contents or [""]:
+        for source in request.sources:
+            pictures = {"sources": images.sources(source)} | ({"content": [Path(content)]} if content else {})
+            names = {"source": _name(source, request.sources), "content": _name(content, request.contents)}
+            swept = {kind: name for kind, name in names.items() if name}
             words = ["transfer", content, source] if content else ["synthesize", source]
-            paths = images.sources(source)
-            looks.append(Look(swept, paths, others, words, _digests(paths, others)))
-    return looks
+            picture_sets.append(PictureSet(pictures, swept, words, _digests(pictures)))
+    return picture_sets
 
 
 def _name(word: str, words: Sequence[str]) -> str:
-    """A picture's name; the whole word where others have that name too."""
+    """Return what tells a picture from the others: its file name, the whole word if others share it, "" if alone."""
+    if len(words) < 2:
+        return ""
     name = Path(word).name
-    return name if [Path(other).name for other in words].count(name) == 1 else word
+    return name if name and [Path(other).name for other in words].count(name) == 1 else word
 
 
 def _entry(
-    given: Given,
+    request: Request,
     spec: str,
     config: configs.Config,
-    arg: str,
-    changes: Mapping[str, Any],
-    look: Look,
-    shape: Callable[[Path], tuple[int, ...]] | None,
+    addition: Addition,
+    picture_set: PictureSet,
+    content_shape: Callable[[Path], tuple[int, ...]] | None,
 ) -> Entry:
-    """The run of that line and look. shape: of a content, which the output is to fit; None where its size is given."""
-    words = [*given.overrides, *(f"--config.{key}={value}" for key, value in changes.items())]
-    if "content" in look.others and shape:  # as `texjax transfer` has it
-        size = inputs.fitted(shape(look.others["content"][0]), max(config.size))
-        config = configs.overridden(config, {"size": size})
+    """Return the run of an addition with a set of pictures.
+
+    content_shape: Returns the shape of a content, which the output's size then follows as in `texjax transfer`; None if
+    the sweep or an override sets the size.
+    """
+    arg, changes = addition
+    words = [*request.overrides, *(f"--config.{key}={value}" for key, value in changes.items())]
+    if "content" in picture_set.pictures and content_shape:
+        (content,) = picture_set.pictures["content"]
+        config = configs.overridden(config, {"size": inputs.output_size(content_shape(content), max(config.size))})
         words.append(f"--config.size={tuple(config.size)}")
-    text = json.dumps({"config": config.to_dict(), **look.sha256}, sort_keys=True)
-    swept = ({"arg": arg} if arg else {}) | _plain(changes) | look.swept
-    command = shlex.join(["texjax", *look.words, "--config", spec, *words])
-    return Entry(hashlib.sha256(text.encode()).hexdigest()[:12], config, look.paths, look.others, swept, command)
+    hashed = json.dumps({"config": config.to_dict(), **picture_set.sha256}, sort_keys=True)
+    swept = ({"arg": arg} if arg else {}) | _through_json(changes) | picture_set.swept
+    command = shlex.join(["texjax", *picture_set.words, "--config", spec, *words])
+    id_ = hashlib.sha256(hashed.encode()).hexdigest()[:12]
+    return Entry(id_, config, picture_set.pictures, swept, command)
 
 
-def _own(value: Any) -> Any:
-    """The value with Python's own numbers for NumPy's, which the command could not write."""
+def _without_numpy(value: Any) -> Any:
+    """Return the value with Python's numbers in place of NumPy's, which the words of a command could not express."""
     if isinstance(value, Mapping):
-        return {key: _own(inner) for key, inner in value.items()}
+        return {key: _without_numpy(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(map(_own, value))
+        return type(value)(map(_without_numpy, value))
     return value.item() if hasattr(value, "item") else value
 
 
-def _plain(value: Any) -> Any:
-    """As JSON gives it back."""
+def _through_json(value: Any) -> Any:
+    """Return the value as it is after a passage through JSON, which has lists and no tuples."""
     return json.loads(json.dumps(value))
 
 
-def _digests(sources: Sequence[Path], others: Mapping[str, Sequence[Path]]) -> dict[str, list[str]]:
-    groups = {"sources": sources, **others}
+def _digests(pictures: Mapping[str, Sequence[Path]]) -> dict[str, list[str]]:
+    """Return the SHA-256 of every file, by group."""
     try:
-        return {of: [hashlib.sha256(path.read_bytes()).hexdigest() for path in groups[of]] for of in groups}
+        return {
+            group: [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+            for group, paths in pictures.items()
+        }
     except OSError as error:
         raise errors.TexjaxError(f"{error.filename} cannot be read ({error.strerror}); check it.") from error
 
 
-def _with(spec: str, arg: str) -> str:
-    """The config with one more argument."""
-    name, _, own = spec.partition(":")
-    joined = ",".join(filter(None, [own, arg]))
-    return f"{name}:{joined}" if joined else name
+def _with_arg(spec: str, arg: str) -> str:
+    """Return the name of the config with one more argument."""
+    name, _, present = spec.partition(":")
+    args = ",".join(filter(None, [present, arg]))
+    return f"{name}:{args}" if args else name
 
 
-def _same(key: str, other: str) -> bool:
-    """Whether the keys are one, or one of them is in a group that the other replaces."""
+def _overlap(key: str, other: str) -> bool:
+    """Return whether two keys are the same, or one of them lies in the group that the other replaces."""
     return key == other or key.startswith(f"{other}.") or other.startswith(f"{key}.")
 
 
 def _check_different(entries: Sequence[Entry]) -> None:
-    seen: dict[str, Entry] = {}
+    first_entries: dict[str, Entry] = {}
     for entry in entries:
-        if entry.id in seen:
-            first, second = label(seen[entry.id].swept), label(entry.swept)
+        if entry.id in first_entries:
+            first, second = label(first_entries[entry.id].swept), label(entry.swept)
             raise errors.TexjaxError(f"two runs of the sweep are the same ({first}; {second}); remove one of them.")
-        seen[entry.id] = entry
+        first_entries[entry.id] = entry

@@ -1,9 +1,7 @@
-"""Many runs, safe to interrupt: each in the directory of its id, and those that have ended are not run again.
+"""Make many runs, safe to interrupt: each has the directory of its id, and a run that has ended is not repeated.
 
-    SWEEP_DIR/sweep.json     the runs as declared, in order
-    SWEEP_DIR/runs/ID/       a run directory
-
-The records decide: engines only call `work`, here or far away, and what a run came to is read from its directory.
+`runs.archive` describes a sweep directory. The records in it are the only state: engines just call `work`, in this
+process or far away, and the result of a run is read from its directory.
 """
 
 import collections
@@ -24,45 +22,49 @@ from texjax.sweeps import entries
 from texjax.sweeps.engines import contract
 from texjax.synthesis import build
 
-DIED = "its process ended without a word; perhaps it was killed, or memory was too little."
+DIED = "the process of this run ended without an error; perhaps it was killed, or memory was too little."
+LOCK_FILE = ".lock"
 
 
 class Task(NamedTuple):
-    """An entry as it travels to where it is run."""
+    """An entry in the form that an engine sends to another process or machine."""
 
     directory: Path
     config: dict[str, Any]
-    paths: list[Path]
-    others: dict[str, list[Path]]
+    pictures: dict[str, list[Path]]
     command: str
 
 
 class Sweep(NamedTuple):
-    """A sweep directory, the config that declares its runs, and these."""
+    """A sweep directory, the name of the config that declares its runs, and the declared runs."""
 
     directory: Path
     spec: str
     declared: Sequence[entries.Entry]
 
-    def place(self, entry: entries.Entry) -> Path:
-        """The run directory of an entry."""
-        return self.directory / "runs" / entry.id
+    def run_directory(self, entry: entries.Entry) -> Path:
+        """Return the directory of a run."""
+        return self.directory / archive.RUNS_FOLDER / entry.id
 
 
-def look(sweep: Sweep, before: Mapping[str, archive.Run] = MappingProxyType({})) -> dict[str, archive.Run]:
-    """What there is of each run, by id; a run whose records are damaged is "pending", as it is to be run again.
+def read_runs(sweep: Sweep, earlier: Mapping[str, archive.Run] = MappingProxyType({})) -> dict[str, archive.Run]:
+    """Return the state of each declared run, by id.
 
-    before: of an earlier look; those that had ended are not read again.
+    A run whose records are damaged is "pending", as it is to be repeated; its record then has the key "damaged".
+
+    Args:
+        sweep: The sweep.
+        earlier: The result of an earlier call; runs that had ended then are not read again.
     """
-    ended = {name: run for name, run in before.items() if run.status in archive.ENDED}
-    return {entry.id: ended.get(entry.id) or _look(sweep.place(entry), entry) for entry in sweep.declared}
+    ended = {id_: run for id_, run in earlier.items() if run.status in archive.ENDED}
+    return {entry.id: ended.get(entry.id) or _read(sweep.run_directory(entry), entry) for entry in sweep.declared}
 
 
-def _look(place: Path, entry: entries.Entry) -> archive.Run:
+def _read(directory: Path, entry: entries.Entry) -> archive.Run:
     try:
-        return archive.read(place, entry.swept, entry.command)
+        return archive.read(directory, entry.swept, entry.command)
     except archive.Damaged as error:
-        return archive.Run(place, {}, {"status": "pending", "damaged": str(error)}, entry.swept)
+        return archive.Run(directory, {}, {"status": "pending", "damaged": str(error)}, entry.swept)
 
 
 def execute(
@@ -72,40 +74,53 @@ def execute(
     retries: int = 1,
     watch: Callable[[dict[str, archive.Run]], None] = lambda runs: None,
 ) -> dict[str, archive.Run]:
-    """Run what has not ended yet, and return how all runs ended, by id.
+    """Make the runs that have not ended yet, and return the state of all runs, by id.
 
-    A run that fails is recorded with its error. One whose process died, or that failed for something other than what
-    the user gave, is tried again up to `retries` times. watch: called with all runs now and then.
+    A failed run has its error in its record, and does not stop the others.
 
-    Raises TexjaxError where the directory is another version's, or in use, or the engine cannot be used.
+    Args:
+        sweep: The sweep.
+        engine: Where the runs are made; see `engines`.
+        resources: What the engine may use.
+        retries: How often a run is repeated at most if its process died, or if it failed for a reason that the user did
+            not cause.
+        watch: Called from time to time with the state of all runs.
+
+    Raises:
+        TexjaxError: If the directory was written by another version or is in use, or the engine cannot be used.
+        EnvironmentFault: If the directory cannot be written, or the engine begins no run.
     """
     with _locked(sweep.directory):
-        _declare(sweep)
-        found = look(sweep)
-        left = [entry for entry in sweep.declared if found[entry.id].status not in archive.ENDED]
-        for entry in left:
-            shutil.rmtree(sweep.place(entry), ignore_errors=True)
+        _write_declaration(sweep)
+        runs = read_runs(sweep)
+        remaining = [entry for entry in sweep.declared if runs[entry.id].status not in archive.ENDED]
+        for entry in remaining:
+            shutil.rmtree(sweep.run_directory(entry), ignore_errors=True)
         tries: collections.Counter[str] = collections.Counter()
-        while left:
-            tasks = [
-                Task(sweep.place(e).absolute(), e.config.to_dict(), _absolute(e.paths), _others(e), e.command)
-                for e in left
-            ]
-            # What is raised here closes the engine: its processes have ended before the lock is given up.
-            with contextlib.closing(engine(work, batches(tasks, resources.jobs), resources)) as moments:
-                for _ in moments:
-                    found = look(sweep, found)
-                    watch(found)
-            left = _again(sweep, left, tries, retries)
-        found = look(sweep)
-        watch(found)
-        return found
+        while remaining:
+            tasks = [_task(sweep, entry) for entry in remaining]
+            # An exception here closes the engine, so that its processes have ended before the lock is released.
+            with contextlib.closing(engine(work, batches(tasks, resources.jobs), resources)) as ticks:
+                for _ in ticks:
+                    runs = read_runs(sweep, runs)
+                    watch(runs)
+            remaining = _to_repeat(sweep, remaining, tries, retries)
+        runs = read_runs(sweep)
+        watch(runs)
+        return runs
+
+
+def _task(sweep: Sweep, entry: entries.Entry) -> Task:
+    """Return the entry as a task, whose paths hold in any working directory."""
+    pictures = {group: [path.absolute() for path in paths] for group, paths in entry.pictures.items()}
+    return Task(sweep.run_directory(entry).absolute(), entry.config.to_dict(), pictures, entry.command)
 
 
 def work(batch: Sequence[Task]) -> None:
-    """Run the tasks in turn, but for those that have ended; what becomes of them is in their directories.
+    """Carry out the tasks in turn, except those whose runs have ended; their results are in their directories.
 
-    Raises KeyboardInterrupt where a run was interrupted: it has written what it had, and the others have not begun.
+    Raises:
+        KeyboardInterrupt: If a run was interrupted. It has written what it had, and the tasks after it have not begun.
     """
     programs.keep()
     for task in batch:
@@ -113,91 +128,91 @@ def work(batch: Sequence[Task]) -> None:
             if archive.read(task.directory, {}).status in archive.ENDED:
                 continue
         shutil.rmtree(task.directory, ignore_errors=True)
-        _work(task)
+        _carry_out(task)
 
 
-def _work(task: Task) -> None:
+def _carry_out(task: Task) -> None:
     records.claim(task.directory, task.config, task.command)
     config = ConfigDict(task.config).lock()
     try:
         with programs.device_errors():
-            result = run.synthesize(
-                config, task.paths, lambda made: task.directory, others=task.others, command=task.command
-            )
-    except KeyboardInterrupt:  # not within its steps, so that it has no result
+            result = run.synthesize(config, task.pictures, lambda parts: task.directory, command=task.command)
+    except KeyboardInterrupt:  # it came outside the steps of the run, so that the run has no result
         records.interrupt(task.directory)
         raise
-    except Exception as error:  # whatever it is, it must not stop the other runs
+    except Exception as error:  # whatever the error is, it must not stop the other runs
         ours = isinstance(error, errors.TexjaxError)
         text = str(error) if ours else f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
-        records.fail(task.directory, text, again=not (ours and error.exit_code == 2))
+        user_error = ours and not isinstance(error, errors.EnvironmentFault)
+        records.fail(task.directory, text, again=not user_error)
         return
     if result.status == "interrupted":
         raise KeyboardInterrupt
 
 
 def batches(tasks: Sequence[Task], jobs: int | None) -> list[list[Task]]:
-    """Tasks whose programs are the same together, so that one process compiles them once; enough for all `jobs`.
+    """Group tasks that share a compiled program, so that one process compiles it once, and cut the groups for `jobs`.
 
-    Without a number of jobs each task is a batch, those of one program beside each other.
+    Args:
+        tasks: The tasks.
+        jobs: How many batches run at a time. The longest groups are cut until there are as many batches as jobs. With
+            None each task is a batch, and tasks of one program follow each other.
     """
     groups: dict[Any, list[Task]] = {}
     for task in tasks:
-        groups.setdefault(configs.freeze(ConfigDict(task.config), without=build.VALUES), []).append(task)
-    parts = dict.fromkeys(groups, 1)
-    while sum(parts.values()) < min(jobs or len(tasks), len(tasks)):
-        parts[max(groups, key=lambda key: len(groups[key]) / parts[key])] += 1
-    cut = [(group, parts[key]) for key, group in groups.items()]
-    return [group[len(group) * i // n : len(group) * (i + 1) // n] for group, n in cut for i in range(n)]
+        program = configs.freeze(ConfigDict(task.config), without=build.VALUES)
+        groups.setdefault(program, []).append(task)
+    part_counts = dict.fromkeys(groups, 1)
+    while sum(part_counts.values()) < min(jobs or len(tasks), len(tasks)):
+        longest = max(groups, key=lambda program: len(groups[program]) / part_counts[program])
+        part_counts[longest] += 1
+    counted = [(group, part_counts[program]) for program, group in groups.items()]
+    return [group[len(group) * i // n : len(group) * (i + 1) // n] for group, n in counted for i in range(n)]
 
 
-def _declare(sweep: Sweep) -> None:
-    """Write sweep.json, where it is none of another version."""
-    if (sweep.directory / "sweep.json").exists():
+def _write_declaration(sweep: Sweep) -> None:
+    """Write sweep.json. Raises TexjaxError if another version of texjax wrote the present one."""
+    path = sweep.directory / archive.SWEEP_FILE
+    if path.exists():
         archive.sweep(sweep.directory)
-    runs = [{"id": e.id, "swept": e.swept, "command": e.command} for e in sweep.declared]
-    records.write_json(sweep.directory / "sweep.json", {"version": archive.VERSION, "config": sweep.spec, "runs": runs})
+    runs = [{"id": entry.id, "swept": entry.swept, "command": entry.command} for entry in sweep.declared]
+    records.write_json(path, {"version": archive.VERSION, "config": sweep.spec, "runs": runs})
 
 
-def _again(
+def _to_repeat(
     sweep: Sweep, tried: Sequence[entries.Entry], tries: collections.Counter[str], retries: int
 ) -> list[entries.Entry]:
-    """Which of the runs just tried are to be run once more; records of those that died and are not."""
-    found = look(sweep)
-    if all(found[entry.id].status == "pending" for entry in tried):
-        tries["none begun"] += 1
-        if tries["none begun"] > retries:
+    """Return the runs among those just tried that are to be tried once more, and count the tries.
+
+    A run whose process died, and that is not to be repeated, gets an error in its record.
+    """
+    runs = read_runs(sweep)
+    if all(runs[entry.id].status == "pending" for entry in tried):
+        tries["no run begun"] += 1
+        if tries["no run begun"] > retries:
             raise errors.EnvironmentFault(f"no run of {sweep.directory} was begun; look at the engine's own logs.")
-    again = []
+    repeated = []
     for entry in tried:
-        status, record = found[entry.id].status, found[entry.id].record
-        if status == "pending":  # its batch's process died before
-            again.append(entry)
+        status, record = runs[entry.id].status, runs[entry.id].record
+        if status == "pending":  # the process of its batch died before this run began
+            repeated.append(entry)
         elif status not in archive.ENDED:
             tries[entry.id] += 1
             died = "error" not in record
             if (died or record.get("again")) and tries[entry.id] <= retries:
-                shutil.rmtree(sweep.place(entry), ignore_errors=True)
-                again.append(entry)
+                shutil.rmtree(sweep.run_directory(entry), ignore_errors=True)
+                repeated.append(entry)
             elif died:
-                records.fail(sweep.place(entry), DIED, again=True)
-    return again
-
-
-def _absolute(paths: Sequence[Path]) -> list[Path]:
-    return [path.absolute() for path in paths]
-
-
-def _others(entry: entries.Entry) -> dict[str, list[Path]]:
-    return {of: _absolute(paths) for of, paths in entry.others.items()}
+                records.fail(sweep.run_directory(entry), DIED, again=True)
+    return repeated
 
 
 @contextlib.contextmanager
 def _locked(directory: Path) -> Iterator[None]:
-    """Hold the directory, made where it is not there, for oneself."""
-    lock = filelock.FileLock(directory / ".lock", timeout=0)
+    """Make the sweep directory if it does not exist, and keep other sweeps out of it."""
+    lock = filelock.FileLock(directory / LOCK_FILE, timeout=0)
     try:
-        (directory / "runs").mkdir(parents=True, exist_ok=True)
+        (directory / archive.RUNS_FOLDER).mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except filelock.Timeout:
         raise errors.TexjaxError(

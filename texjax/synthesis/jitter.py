@@ -1,7 +1,7 @@
 """Rounds that start from a moved and recolored picture, as image-analogies has them.
 
-What depends on the pixel grid or on levels of color then does not add up. Every `jitter.every` steps the picture is
-rolled by up to `jitter.pixels` and colors of up to `jitter.color` are added; after these steps both are taken back. The
+Artifacts that depend on the pixel grid or on color levels then do not add up. Every `jitter.every` steps the picture is
+rolled by up to `jitter.pixels`, and a color of up to `jitter.color` is added; after these steps both are undone. The
 optimizer starts each round afresh.
 """
 
@@ -14,26 +14,26 @@ from texjax import config as configs
 
 
 class Round(NamedTuple):
-    """Steps that are taken from a picture moved by (down, right) pixels and with a color [3] added."""
+    """A number of steps, taken from a picture moved by (down, right) pixels and with a color [3] added."""
 
     steps: int
     shift: tuple[int, int] = (0, 0)
     color: np.ndarray = np.zeros(3, np.float32)
 
-    def moved(self, images: np.ndarray) -> np.ndarray:
-        """Pictures [..., h, w, 3] as the round begins with them."""
+    def apply(self, images: np.ndarray) -> np.ndarray:
+        """Return images [..., h, w, 3] moved and recolored, as the round begins with them."""
         return np.roll(images, self.shift, (-3, -2)) + self.color
 
-    def back(self, images: np.ndarray) -> np.ndarray:
-        """Those of the round as they are without the move."""
+    def undo(self, images: np.ndarray) -> np.ndarray:
+        """Return images of the round with the move and the color taken back."""
         down, right = self.shift
         return np.roll(images - self.color, (-down, -right), (-3, -2))
 
 
 def rounds(config: configs.Config, below: int = 0) -> Iterator[Round]:
-    """The rounds of `config.max_iter` steps; without jitter one, which changes nothing.
+    """Yield the rounds of `config.max_iter` steps; without jitter this is one round that changes nothing.
 
-    below: octaves between the pictures and the whole ones; pixels are of the whole ones.
+    below: octaves between the images and the full size, whose pixels `jitter.pixels` counts.
     """
     jitter = config.jitter
     if not jitter.pixels and not jitter.color:

@@ -1,9 +1,11 @@
-"""The optimization loop as an iterator of `Iterate(step, images, metrics)`.
+"""The optimization loop as an iterator of `Iterate`.
 
-`save_every` steps run in one call to the device, first evaluation and scaling included, so that the host is not in the
-inner loop and one compilation serves the whole run, whatever its number of steps.
+`save_every` steps run in one call to the device, with the first evaluation and its scaling included, so that the host
+is not in the inner loop and one compilation serves the whole run, whatever its number of steps.
 """
 
+import functools
+import operator
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -21,87 +23,181 @@ BATCH_MODES = ("vmap", "map")
 class Iterate(NamedTuple):
     """Where a run stands after `step` steps.
 
-    images: [count, n, h, w, 3], not clipped. metrics: of the steps since the last iterate (of the start, for step 0),
-    each [steps, count]; "terms" holds one such array for each term. seconds: that those steps took.
+    images: [count, n, h, w, 3], not clipped.
+    metrics: of the steps since the last iterate (of the start, for step 0), each [steps, count]; "terms" holds one such
+        array for each term.
+    seconds: duration of those steps.
+    state: everything the optimizer needs to go on, on the device.
     """
 
     step: int
     images: np.ndarray
     metrics: dict[str, Any]
     seconds: float
+    state: Any = None
+
+    @property
+    def loss(self) -> float:
+        """The loss after the last step, the mean over the outputs."""
+        return float(self.metrics["loss"][-1].mean())
+
+    @property
+    def terms(self) -> dict[str, float]:
+        """Each term's share of the loss after the last step, the mean over the outputs."""
+        return {name: float(values[-1].mean()) for name, values in self.metrics["terms"].items()}
 
 
-def program(minimizer: types.Minimizer, save_every: int, batch_mode: str = "map") -> Callable[..., Any]:
-    """The jitted (images, state, fresh, steps, *args) -> (state, images, metrics): `steps` <= `save_every` steps.
+class State(NamedTuple):
+    """The minimizer's own state, and the choices that hold until the next refresh: one entry, or none."""
 
-    images: [count, n, h, w, 3], `count` independent problems, advanced together ("vmap") or in turn ("map").
-    fresh: whether to start from `images`; `state` is ignored then.
+    minimizer: Any
+    choices: tuple[Any, ...]
 
-    Raises TexjaxError for an unknown batch mode.
+
+class Program(NamedTuple):
+    """The compiled program of a run.
+
+    run: (images, state, keys, fresh, begin, steps, *args) -> (state, images, metrics), `steps` <= `save_every` steps.
+        images: [count, n, h, w, 3], `count` independent problems. keys: [count], of the refreshes. fresh: whether to
+        start from `images`; `state` is ignored then. begin: the number of steps taken before.
+    empty: (images, keys, *args) -> a state of zeros, to be passed with `fresh`.
+    """
+
+    run: Callable[..., Any]
+    empty: Callable[..., Any]
+
+
+def place(tree: Any) -> Any:
+    """Put the arrays of a tree on the device. Every array that a program takes passes here."""
+    return jax.tree.map(jnp.asarray, tree)
+
+
+def program(
+    minimizer: types.Minimizer,
+    save_every: int,
+    batch_mode: str = "map",
+    refresh: Callable[..., Any] | None = None,
+    periods: tuple[int, ...] = (),
+) -> Program:
+    """Return the program that advances `count` independent problems, together ("vmap") or in turn ("map").
+
+    Args:
+        minimizer: of an objective with the arguments (images, *args), and then the choices where there is a refresh.
+        save_every: the most steps in one call.
+        batch_mode: "map" or "vmap".
+        refresh: (images, *args, previous choices or None, key, step) -> choices, see `objective.Objective`.
+        periods: before a step that any of these numbers divides the choices are refreshed.
+
+    Raises:
+        TexjaxError: for an unknown batch mode.
     """
     if batch_mode not in BATCH_MODES:
         raise errors.unknown("batch mode", batch_mode, BATCH_MODES)
+    start, take_step = _steps(minimizer, refresh if periods else None, periods)
 
-    def one(images: types.Images, state: Any, fresh: Any, steps: Any, *args: Any) -> Any:
-        state = lax.cond(fresh, lambda: minimizer.init(images, *args), lambda: state)
-        first = minimizer.read(state)[1]
+    def run(images: types.Images, state: State, key: types.PRNGKey, fresh: Any, begin: Any, steps: Any, *args: Any):
+        state = lax.cond(fresh, lambda: start(images, key, *args), lambda: state)
+        first = minimizer.read(state.minimizer)[1]
         log = jax.tree.map(lambda x: jnp.zeros((save_every, *x.shape), x.dtype).at[0].set(x), first)
 
         def body(i: Any, carry: Any) -> Any:
             state, log = carry
-            state = minimizer.step(state, *args)
-            return state, jax.tree.map(lambda rows, x: rows.at[i].set(x), log, minimizer.read(state)[1])
+            state = take_step(state, key, begin + i, *args)
+            return state, jax.tree.map(lambda rows, x: rows.at[i].set(x), log, minimizer.read(state.minimizer)[1])
 
         state, log = lax.fori_loop(0, steps, body, (state, log))
-        return state, minimizer.read(state)[0], log
+        return state, minimizer.read(state.minimizer)[0], log
 
-    def many(images: Any, state: Any, fresh: Any, steps: Any, *args: Any) -> Any:
+    def run_all(images: Any, state: Any, keys: Any, fresh: Any, begin: Any, steps: Any, *args: Any) -> Any:
+        # The step is not batched: under vmap a batched predicate would turn `cond` into `select`, which runs both
+        # branches, so that every step would refresh.
+        def run_one(images: types.Images, state: State, key: types.PRNGKey) -> Any:
+            return run(images, state, key, fresh, begin, steps, *args)
+
         if batch_mode == "vmap":
-            return jax.vmap(lambda x, s: one(x, s, fresh, steps, *args))(images, state)
-        return lax.map(lambda xs: one(*xs, fresh, steps, *args), (images, state))
+            return jax.vmap(run_one)(images, state, keys)
+        return lax.map(lambda inputs: run_one(*inputs), (images, state, keys))
 
-    return compiled(many)
+    def empty(images: Any, keys: Any, *args: Any) -> Any:
+        shapes = jax.eval_shape(jax.vmap(lambda x, key: start(x, key, *args)), images, keys)
+        return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+
+    return Program(compiled(run_all), empty)
+
+
+def _steps(
+    minimizer: types.Minimizer, refresh: Callable[..., Any] | None, periods: tuple[int, ...]
+) -> tuple[Callable[..., State], Callable[..., State]]:
+    """The functions (images, key, *args) -> state and (state, key, step, *args) -> state, with their refreshes."""
+
+    def start(images: types.Images, key: types.PRNGKey, *args: Any) -> State:
+        choices = (refresh(images, *args, None, key, 0),) if refresh else ()
+        return State(minimizer.init(images, *args, *choices), choices)
+
+    def renew(state: State, key: types.PRNGKey, step: Any, *args: Any) -> State:
+        images, (previous,) = minimizer.read(state.minimizer)[0], state.choices
+        assert refresh is not None
+        choices = (refresh(images, *args, previous, jax.random.fold_in(key, step), step),)
+        # The history is kept: new choices move the optimum but hardly change the curvature.
+        return State(minimizer.renew(state.minimizer, *args, *choices), choices)
+
+    def take_step(state: State, key: types.PRNGKey, step: Any, *args: Any) -> State:
+        if refresh:
+            due = functools.reduce(operator.or_, [step % period == 0 for period in periods])
+            state = lax.cond((step > 0) & due, lambda: renew(state, key, step, *args), lambda: state)
+        return state._replace(minimizer=minimizer.step(state.minimizer, *args, *state.choices))
+
+    return start, take_step
 
 
 def compiled(function: Callable[..., Any], *static: str) -> Callable[..., Any]:
     """Jit `function`, on CPU with less of LLVM's optimization; `static` names arguments that are no arrays.
 
-    That is a fifth less to wait for and no slower to run: the time is spent in a library's convolutions.
+    This shortens compilation by a fifth and runs no slower, as the time is spent in a library's convolutions.
     """
     options = {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else None
     return jax.jit(function, static_argnames=static, compiler_options=options)
 
 
 def iterate(
-    advance: Callable[..., Any],
-    minimizer: types.Minimizer,
+    program: Program,
     images: jax.Array,
+    keys: jax.Array,
     args: tuple[Any, ...],
     *,
     max_iter: int,
     save_every: int,
     tol: float = 0.0,
     patience: int = 5,
+    state: Any = None,
 ) -> Iterator[Iterate]:
     """Yield the start and then the iterate after every `save_every` steps.
 
-    Stops after `max_iter` steps; when every image's loss changes by at most `tol` (relative) in a step; or when for
-    every image `patience` line searches in a row have failed.
+    The iterator stops after `max_iter` steps; when every image's loss changes by at most `tol` (relative) in a step; or
+    when for every image `patience` line searches in a row have failed.
 
-    images: [count, n, h, w, 3]. args: of the objective. advance: from `program`, of the same minimizer.
+    Args:
+        program: from `program`.
+        images: [count, n, h, w, 3].
+        keys: [count], of the refreshes.
+        args: of the objective after the images: network weights and targets.
+        max_iter: number of steps.
+        save_every: steps between iterates, as given to `program`.
+        tol: relative change of the loss at which to stop; 0 never stops.
+        patience: failed line searches in a row after which to stop.
+        state: of `program.empty`, where the caller has it already.
     """
-    shapes = jax.eval_shape(jax.vmap(lambda x: minimizer.init(x, *args)), images)
-    state = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+    state = program.empty(images, keys, *args) if state is None else state
     step, fresh, losses, fails = 0, True, [], []
     while True:
         steps = 0 if fresh else min(save_every, max_iter - step)
         begin = time.perf_counter()
-        state, images, log = _wait(advance(images, state, fresh, steps, *args))
+        state, images, log = _wait(program.run(images, state, keys, fresh, step, steps, *args))
         seconds = time.perf_counter() - begin
         step += steps
         metrics = _rows(log, max(steps, 1))
         losses, fails = [*losses, *metrics["loss"]][-2:], [*fails, *metrics["failed"]][-patience:]
-        yield Iterate(step, np.asarray(images), metrics, seconds)
+        yield Iterate(step, np.asarray(images), metrics, seconds, state)
         fresh = False
         if step >= max_iter or _stalled(fails, patience) or _converged(losses, fails, tol):
             return
@@ -113,7 +209,7 @@ def _rows(log: Any, steps: int) -> Any:
 
 
 def _wait(outputs: Any) -> Any:
-    """Wait for the device in small sleeps, so that an interrupt gets through at once."""
+    """Wait for the device in short sleeps, so that an interrupt gets through at once."""
     leaves = jax.tree.leaves(outputs)
     while not all(leaf.is_ready() for leaf in leaves):
         time.sleep(0.002)

@@ -1,10 +1,10 @@
-"""Coarse to fine: a run first solves smaller pictures, and each is enlarged to be the start of the next.
+"""Coarse to fine: a run first solves smaller pictures, and enlarges each to be the start of the next.
 
-A scale of the schedule is a run of its own, at half the size of the next one and an octave less, with sources reduced
-likewise; so its terms see just what the whole run's see at its octaves from there on. Or, with `keep_octaves`, it has
-as many octaves as the whole: with one octave, the objective at every size in turn, as CNNMRF has it. What the small
-picture gets wrong in its finest detail, noise and weave, no later step would remove: enlarging low-passes it, and a
-fresh start has what is above.
+A resolution of the schedule is solved like a run of its own, at half the size of the next resolution and with one
+octave less, from sources reduced likewise. So its terms see exactly what the terms of the whole run see at its octaves
+from there on. With `keep_octaves` it has as many octaves as the whole run instead: with one octave, this is the
+objective at every size in turn, as CNNMRF has it. Errors of the small picture in its finest detail, noise and weave,
+would survive all later steps: enlarging low-passes them away, and a fresh start supplies the detail above.
 """
 
 from collections.abc import Sequence
@@ -16,73 +16,90 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from texjax import config as configs
-from texjax import pyramid
+from texjax import pyramid, types
+from texjax.synthesis import jitter
 
 
-class Scale(NamedTuple):
-    """One stage. below: octaves between it and the whole picture. config: of the stage alone."""
+class Resolution(NamedTuple):
+    """One size of the picture. below: octaves between it and the full size. config: of this size alone."""
 
     below: int
     config: configs.Config
 
 
-def scales(config: configs.Config) -> list[Scale]:
-    """The scales of `config.schedule`, coarse to fine; the last is the whole picture with `config` itself."""
+class Stage(NamedTuple):
+    """One round of steps at one resolution. first: whether the resolution begins with it."""
+
+    resolution: Resolution
+    round: jitter.Round
+    first: bool
+
+
+def stages(config: configs.Config) -> list[Stage]:
+    """Return all stages of a run in their order: the rounds of each resolution, coarse to fine."""
+    return [
+        Stage(resolution, round_, first=index == 0)
+        for resolution in resolutions(config)
+        for index, round_ in enumerate(jitter.rounds(resolution.config, resolution.below))
+    ]
+
+
+def resolutions(config: configs.Config) -> list[Resolution]:
+    """Return the resolutions of `config.schedule`, coarse to fine; the last is the full size, with `config` itself."""
     steps = _steps(config)
-    coarse = [_coarser(config, len(steps) - i, n) for i, n in enumerate(steps)]
-    return [*coarse, Scale(0, config)]
+    coarse = [_reduced_config(config, len(steps) - i, n) for i, n in enumerate(steps)]
+    return [*coarse, Resolution(0, config)]
 
 
 def total(config: configs.Config) -> int:
-    """Steps of all scales together."""
+    """Return the number of steps of all resolutions together."""
     return sum(_steps(config)) + config.max_iter
 
 
 def _steps(config: configs.Config) -> tuple[int, ...]:
-    """Those of smaller sizes. A scale takes away an octave, and the coarsest scales go where there are too few."""
+    """Steps at the smaller sizes, without the coarsest sizes where each takes away an octave and octaves run out."""
     steps = tuple(config.schedule.steps)
     return steps if config.schedule.keep_octaves else steps[max(0, len(steps) + 1 - config.octaves) :]
 
 
-def _coarser(config: configs.Config, below: int, steps: int) -> Scale:
-    coarse = config.copy_and_resolve_references()
-    with coarse.unlocked():
-        coarse.size = tuple(pyramid.sizes(n, below + 1, config.pyramid.padding)[-1] for n in config.size)
-        coarse.octaves = config.octaves - below * (not config.schedule.keep_octaves)
-        coarse.max_iter = steps
-        coarse.schedule.steps = ()
-        for term in coarse.terms.values():
-            if "shift" in term:
-                term.shift /= 2**below
-            if config.schedule.keep_octaves:
-                continue
-            term.octave_weights = tuple(term.octave_weights)[below:]
-            if "octaves" in term:  # the finest octaves are not here, and those that are lie nearer the top
-                term.weight *= term.octaves > below
-                term.octaves = max(1, term.octaves - below)
-    return Scale(below, coarse)
+def _reduced_config(config: configs.Config, below: int, steps: int) -> Resolution:
+    reduced = config.copy_and_resolve_references()
+    with reduced.unlocked():
+        reduced.size = tuple(pyramid.sizes(n, below + 1, config.pyramid.padding)[-1] for n in config.size)
+        reduced.max_iter = steps
+        reduced.schedule.steps = ()
+        if not config.schedule.keep_octaves:
+            reduced.octaves = config.octaves - below
+            for term in reduced.terms.values():
+                term.octave_weights = tuple(term.octave_weights)[below:]
+    return Resolution(below, reduced)
 
 
-def reduced(sources: Sequence[jax.Array], scale: Scale) -> list[jax.Array]:
-    """The sources, or other pictures, [h, w, 3] at that scale."""
-    padding = scale.config.pyramid.padding
-    return [pyramid.gaussian(source, scale.below + 1, padding)[-1] for source in sources]
+def reduced_pictures(pictures: Sequence[types.AnyImage], resolution: Resolution) -> list[jax.Array]:
+    """Return pictures [h, w, 3] reduced to a resolution."""
+    padding = resolution.config.pyramid.padding
+    return [pyramid.gaussian(jnp.asarray(picture), resolution.below + 1, padding)[-1] for picture in pictures]
 
 
 def enlarged(images: np.ndarray | jax.Array, config: configs.Config) -> Float[Array, "count n h w 3"]:
-    """Stacks [count, n, h, w, 3] of a coarser scale at the size of `config`, low-passed."""
+    """Return images [count, n, h, w, 3] of a coarser resolution at the size of `config`, low-passed."""
     width, height = config.size
     deviation = config.schedule.lowpass
 
-    def one(image: pyramid.Octave) -> pyramid.Octave:
+    def enlarge(image: pyramid.Octave) -> pyramid.Octave:
         return pyramid.enlarge(image, (height, width), config.pyramid.padding, deviation)
 
-    return jax.vmap(jax.vmap(one))(jnp.asarray(images))
+    return jax.vmap(jax.vmap(enlarge))(jnp.asarray(images))
 
 
 def refined(images: np.ndarray, config: configs.Config, fresh: jax.Array) -> jax.Array:
-    """What a scale starts from: the result of the one before, enlarged, with the finest detail of a fresh start.
+    """Return where a resolution starts: the previous result, enlarged, with the finest detail of a fresh start.
 
-    L(images) + fresh - L(fresh), with the low-pass L of `enlarged`; fresh: [count, n, h, w, 3] at the scale's size.
+    The start is L(images) + fresh - L(fresh), with the low-pass L of `enlarged`.
+
+    Args:
+        images: [count, n, h, w, 3] at the previous resolution.
+        config: of the new resolution.
+        fresh: [count, n, h, w, 3] at the new resolution.
     """
     return enlarged(images, config) + fresh - enlarged(fresh, config)

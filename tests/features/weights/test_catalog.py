@@ -1,4 +1,4 @@
-"""Where weight files are found, in which order, and what a user reads who has none."""
+"""The folders in which weight files are found, their order, and the message where there is no file."""
 
 import hashlib
 
@@ -42,7 +42,13 @@ def test_the_order_of_places(places, tmp_path):
         assert catalog.locate("vgg19", path if path.parent == tmp_path else None) == path
 
 
-def test_a_foreign_file_with_another_checksum_is_passed_over(places):
+def test_find_prefers_own_folders_to_those_of_keras(places):
+    for folder in ("keras/models", "cache/weights", "project"):
+        (places[folder] / KERAS).write_bytes(b"vgg19")
+        assert catalog.find("vgg19") == places[folder] / KERAS
+
+
+def test_a_foreign_file_with_another_checksum_is_ignored(places):
     (places["keras/models"] / KERAS).write_bytes(b"home-made")
     (places["torch/hub/checkpoints"] / "vgg19-dcbb9e9d.pth").write_bytes(b"cut")
     with pytest.raises(errors.TexjaxError):
@@ -52,7 +58,7 @@ def test_a_foreign_file_with_another_checksum_is_passed_over(places):
     assert catalog.find("vgg19") == places["keras/models"] / KERAS
 
 
-def test_nothing_found_says_how_to_get_it(places):
+def test_without_a_file_the_message_says_how_to_get_one(places):
     with pytest.raises(errors.TexjaxError) as caught:
         catalog.locate("vgg19")
     message = str(caught.value)

@@ -1,7 +1,8 @@
-"""Downloads from a server on the loopback that misbehaves in every way a real one does."""
+"""Downloads from a server on this machine that misbehaves in the ways in which real servers do."""
 
 import hashlib
 import http.server
+import os
 import threading
 
 import pytest
@@ -38,7 +39,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def known(monkeypatch):
-    """Make "vgg19" a file whose addresses, in order, behave in the given ways."""
+    """A function that gives the file "vgg19" addresses of which each behaves as one of `kinds` in `Handler`."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     Handler.release.clear()
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
@@ -57,7 +58,7 @@ def known(monkeypatch):
 
 
 class Recorder:
-    """pooch's progress interface."""
+    """A progress bar as pooch calls it, which records the calls."""
 
     def __init__(self):
         self.total, self.done, self.closed = 0, 0, False
@@ -78,14 +79,21 @@ def test_a_good_download_is_kept_and_not_repeated(known, tmp_path):
     path = download.fetch("vgg19", tmp_path / "new" / "folder", progress=progress)
     assert path.read_bytes() == DATA
     assert [p.name for p in path.parent.iterdir()] == [catalog.FILES["vgg19"].filename]
+    umask = os.umask(0)
+    os.umask(umask)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~umask  # readable as any new file, for other users too
     assert (progress.total, progress.done, progress.closed) == (len(DATA), len(DATA), True)
     known("missing")
     assert download.fetch("vgg19", tmp_path / "new" / "folder") == path
 
 
-def test_the_beginning_of_a_checksum_is_enough(known, tmp_path):
+def test_the_first_digits_of_a_checksum_are_verified(known, tmp_path):
     known("good", checksum="sha256:" + hashlib.sha256(DATA).hexdigest()[:8])
     assert download.fetch("vgg19", tmp_path).read_bytes() == DATA
+    known("good", checksum="sha256:" + hashlib.sha256(DATA[::-1]).hexdigest()[:8])
+    with pytest.raises(errors.EnvironmentFault, match="another checksum than sha256:"):
+        download.fetch("vgg19", tmp_path / "elsewhere")
+    assert not list((tmp_path / "elsewhere").iterdir())
 
 
 @pytest.mark.parametrize("first", ["missing", "wrong", "cut", "silent"])
@@ -138,7 +146,7 @@ def test_a_full_disk(known, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_what_cannot_be_fetched():
+def test_files_that_are_not_offered_for_download():
     with pytest.raises(errors.TexjaxError, match="did you mean 'vgg19'"):
         download.fetch("vgg18")
     with pytest.raises(errors.TexjaxError, match="no published checksum"):

@@ -1,4 +1,4 @@
-"""Weight files: what is written by hand here, byte by byte, is read into the same numbers; bad files are named."""
+"""Weight files that are written here byte by byte are read into the same numbers; errors name the bad ones."""
 
 import io
 import struct
@@ -13,6 +13,21 @@ import safetensors.numpy
 
 from texjax import errors
 from texjax.features.weights import files, origins, torch_files
+
+# Position in torchvision's `features` -> convolution, as torchvision prints its networks.
+POSITIONS = {
+    "vgg19": {
+        **{0: "conv1_1", 2: "conv1_2", 5: "conv2_1", 7: "conv2_2"},
+        **{10: "conv3_1", 12: "conv3_2", 14: "conv3_3", 16: "conv3_4"},
+        **{19: "conv4_1", 21: "conv4_2", 23: "conv4_3", 25: "conv4_4"},
+        **{28: "conv5_1", 30: "conv5_2", 32: "conv5_3", 34: "conv5_4"},
+    },
+    "vgg16": {
+        **{0: "conv1_1", 2: "conv1_2", 5: "conv2_1", 7: "conv2_2"},
+        **{10: "conv3_1", 12: "conv3_2", 14: "conv3_3", 17: "conv4_1", 19: "conv4_2", 21: "conv4_3"},
+        **{24: "conv5_1", 26: "conv5_2", 28: "conv5_3"},
+    },
+}
 
 
 class Global(NamedTuple):
@@ -30,7 +45,7 @@ class Persistent(NamedTuple):
 
 
 def opcodes(value: Any) -> bytes:
-    """A value as opcodes of pickle's protocol 2, so that names of torch can be written where torch is not."""
+    """A value as opcodes of pickle's protocol 2, so that names of torch can be written without torch."""
     match value:
         case Global():
             return f"c{value.module}\n{value.name}\n".encode()
@@ -99,9 +114,9 @@ def legacy_file(path: Path, state: Any, storages: dict[str, bytes]) -> Path:
 
 
 def network(name: str, keep: int = 99, seed: int = 0) -> dict[str, dict[str, np.ndarray]]:
-    """A narrow network in the origin's own input, kernels [3, 3, in, out]."""
+    """A narrow network for the input of its origin; kernels are [3, 3, in, out]."""
     rng, layers, channels = np.random.default_rng(seed), {}, 3
-    for layer in list(origins.names(name).values())[:keep]:
+    for layer in list(POSITIONS[name].values())[:keep]:
         kernel, bias = rng.normal(size=(3, 3, channels, channels + 1)), rng.normal(size=channels + 1)
         layers[layer] = {"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)}
         channels += 1
@@ -109,7 +124,7 @@ def network(name: str, keep: int = 99, seed: int = 0) -> dict[str, dict[str, np.
 
 
 def write_torch(path: Path, layers: dict, name: str, keys: str, writer=zip_file) -> Path:
-    positions = {layer: position for position, layer in origins.names(name).items()}
+    positions = {layer: position for position, layer in POSITIONS[name].items()}
     view = (None,) if writer is legacy_file else ()
     state, storages = {}, {}
     for layer, arrays in {**layers, "classifier": {"kernel": np.full((1, 1, 2, 2), np.nan, np.float32)}}.items():
@@ -138,7 +153,8 @@ def write_keras(path: Path, layers: dict, group: str = "") -> Path:
     return path
 
 
-def same(got: dict, layers: dict, first: np.ndarray) -> None:
+def assert_same(got: dict, layers: dict, first: np.ndarray) -> None:
+    """`got` is `layers` with the kernel `first` in conv1_1, and a mean."""
     assert list(got) == ["mean", *layers]
     np.testing.assert_allclose(got["conv1_1"]["kernel"], first, rtol=1e-6)
     for name, layer in layers.items():
@@ -153,7 +169,7 @@ def same(got: dict, layers: dict, first: np.ndarray) -> None:
 def test_keras(tmp_path, name, group):
     layers = network(name)
     weights = files.read(write_keras(tmp_path / "any_name.bin", layers, group))
-    same(weights.layers, layers, layers["conv1_1"]["kernel"][:, :, ::-1] * 255)
+    assert_same(weights.layers, layers, layers["conv1_1"]["kernel"][:, :, ::-1] * 255)
     assert weights.metadata["network"] == name
     assert weights.metadata["preprocessing"] == "caffe"
 
@@ -165,7 +181,7 @@ def test_torch(tmp_path, name, keys, writer):
     layers = network(name)
     weights = files.read(write_torch(tmp_path / "x.pth", layers, name, keys, writer), "torchvision")
     deviation = np.array([0.229, 0.224, 0.225])
-    same(weights.layers, layers, layers["conv1_1"]["kernel"] / deviation[:, None])
+    assert_same(weights.layers, layers, layers["conv1_1"]["kernel"] / deviation[:, None])
     assert weights.metadata["network"] == name
     np.testing.assert_allclose(weights.layers["mean"], [0.485, 0.456, 0.406])
 
@@ -250,15 +266,15 @@ def test_readouts_are_kept_and_checked(tmp_path):
 def test_safetensors_in_torchvision_layout(tmp_path):
     layers = network("vgg16")
     tensors = {"pre_logits.fc1.weight": np.zeros((2, 2), np.float32)}
-    for position, name in origins.names("vgg16").items():
+    for position, name in POSITIONS["vgg16"].items():
         tensors[f"features.{position}.weight"] = np.ascontiguousarray(layers[name]["kernel"].transpose(3, 2, 0, 1))
         tensors[f"features.{position}.bias"] = layers[name]["bias"]
     safetensors.numpy.save_file(tensors, tmp_path / "model.safetensors")
     weights = files.read(tmp_path / "model.safetensors")
-    same(weights.layers, layers, layers["conv1_1"]["kernel"] / np.array([0.229, 0.224, 0.225])[:, None])
+    assert_same(weights.layers, layers, layers["conv1_1"]["kernel"] / np.array([0.229, 0.224, 0.225])[:, None])
 
 
-def test_the_name_of_a_published_file_tells_its_preprocessing(tmp_path):
+def test_the_name_of_a_published_file_decides_its_preprocessing(tmp_path):
     layers = network("vgg19")
     for name, expected in {"vgg19-dcbb9e9d.pth": "torchvision", "vgg19-d01eb7cb.pth": "caffe"}.items():
         weights = files.read(write_torch(tmp_path / name, layers, "vgg19", "features.{position}"))
@@ -331,7 +347,7 @@ def test_contents_that_are_no_vgg(tmp_path):
     path, layers = tmp_path / "x.h5", network("vgg19")
     with pytest.raises(errors.TexjaxError, match="holds no convolutions"):
         files.read(write_keras(path, {}))
-    with pytest.raises(errors.TexjaxError, match="does not begin a VGG"):
+    with pytest.raises(errors.TexjaxError, match="holds conv1_1, conv2_1, and the first convolutions of VGG-16 or"):
         files.read(write_keras(path, {"conv1_1": layers["conv1_1"], "conv2_1": layers["conv1_2"]}))
     with pytest.raises(errors.TexjaxError, match=r"conv1_2 with kernel \[3, 3, 3, 4\].* \[3, 3, 4, out\]"):
         files.read(write_keras(path, {**layers, "conv1_2": layers["conv1_1"]}))
@@ -356,11 +372,11 @@ def test_writing_into_a_missing_folder(tmp_path):
         files.write(tmp_path / "no" / "x.safetensors", {}, {})
 
 
-def test_trained_weights_tell_edges_from_flat_ground(test_data):
+def test_trained_filters_respond_to_patterns_more_than_to_flat_colors(test_data):
     weights = files.read(test_data / "weights" / "vgg19_notop_block1-3.h5")
-    assert list(weights.layers) == ["mean", *list(origins.names("vgg19").values())[:8]]
+    assert list(weights.layers) == ["mean", *list(POSITIONS["vgg19"].values())[:8]]
     assert [weights.layers[f"conv{b}_1"]["kernel"].shape[2:] for b in (1, 2, 3)] == [(3, 64), (64, 128), (128, 256)]
-    # conv1_1's filters nearly sum to zero: flat colors excite them far less than their own pattern does.
+    # The filters of conv1_1 nearly sum to zero: a flat color excites them far less than their own pattern does.
     kernel = weights.layers["conv1_1"]["kernel"]
     flat, pattern = np.abs(kernel.sum((0, 1))).mean(), np.abs(kernel).sum((0, 1)).mean()
     assert flat < pattern / 2

@@ -1,4 +1,4 @@
-"""Normalized networks: every mean is one and nothing else changed."""
+"""Normalized networks: every mean activation is 1, and the networks compute the same up to these factors."""
 
 import jax
 import numpy as np
@@ -6,14 +6,16 @@ import pytest
 
 from texjax import errors, images
 from texjax.features import vgg
-from texjax.features.weights import files, normalization, origins
+from texjax.features.weights import files, normalization
+
+NAMES = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3", "conv3_4", "conv4_1")
 
 
 def network(seed: int = 0) -> dict:
-    """Weights of VGG-19 with 4 to 12 channels, up to conv4_1, its activations of very different sizes."""
+    """Weights of VGG-19 with 6 to 12 channels, up to conv4_1, with activations of very different sizes."""
     rng, channels = np.random.default_rng(seed), 3
     layers: dict = {"mean": np.full(3, 0.5, np.float32)}
-    for name in list(origins.names("vgg19").values())[:9]:
+    for name in NAMES:
         width = 4 + 2 * int(name[4])
         kernel = rng.normal(size=(3, 3, channels, width)) * rng.uniform(0.1, 10, width)
         bias = rng.normal(size=width) + 1
@@ -22,11 +24,27 @@ def network(seed: int = 0) -> dict:
 
 
 def extractor(weights, pool="average", padding="same"):
-    return vgg.extractor(weights, origins.BLOCKS["vgg19"], pool=pool, padding=padding, precision="float32")
+    return vgg.extractor(weights, vgg.VGG19, pool=pool, padding=padding, precision="float32")
+
+
+def test_rescaling_is_a_factor_of_each_kernel_and_bias():
+    """kernel[..., i, o] m_in[i] / m_out[o] and bias[o] / m_out[o], entry by entry."""
+    weights, rng = network(), np.random.default_rng(3)
+    means = {name: rng.uniform(0.01, 300, len(weights[name]["bias"])) for name in ("conv1_1", "conv1_2")}
+    scaled = normalization.rescale(weights, means)
+    incoming = {"conv1_1": [1] * 3, "conv1_2": means["conv1_1"], "conv2_1": means["conv1_2"]}
+    for name, factors in incoming.items():
+        outgoing = means.get(name, np.ones(len(weights[name]["bias"])))
+        np.testing.assert_allclose(scaled[name]["bias"], weights[name]["bias"] / outgoing, rtol=1e-6)
+        for i, factor in enumerate(factors):
+            for o, divisor in enumerate(outgoing):
+                want = weights[name]["kernel"][..., i, o] * factor / divisor
+                np.testing.assert_allclose(scaled[name]["kernel"][..., i, o], want, rtol=1e-6)
+    np.testing.assert_array_equal(scaled["conv2_2"]["kernel"], weights["conv2_2"]["kernel"])
 
 
 @pytest.mark.parametrize(("pool", "padding"), [("average", "same"), ("max", "valid"), ("average", "circular")])
-def test_the_function_is_preserved(pool, padding):
+def test_activations_change_by_the_means_alone(pool, padding):
     weights, rng = network(), np.random.default_rng(1)
     image = rng.uniform(size=(80, 91, 3)).astype(np.float32)
     layers = tuple(name for name in weights if name != "mean")
@@ -46,7 +64,7 @@ def test_the_function_is_preserved(pool, padding):
         np.testing.assert_array_equal(weights["mean"], scaled["mean"])
 
 
-def test_after_it_every_mean_is_one():
+def test_every_mean_of_the_rescaled_network_is_one():
     weights, rng = network(), np.random.default_rng(2)
     pictures = [rng.uniform(size=size).astype(np.float32) for size in ((40, 32, 3), (48, 33, 3))]
     layers = ("conv1_1", "conv2_2", "conv4_1")
@@ -79,7 +97,7 @@ def test_a_dead_channel_keeps_its_scale():
 
 def test_the_shipped_means():
     means = normalization.shipped_means("vgg19")
-    assert list(means) == list(origins.names("vgg19").values())[:8]
+    assert list(means) == list(NAMES[:8])
     assert [mean.size for mean in means.values()] == [64, 64, 128, 128, 256, 256, 256, 256]
     assert all((mean > 0).all() for mean in means.values())
     with pytest.raises(errors.TexjaxError, match="no channel means are shipped for vgg16"):

@@ -1,4 +1,4 @@
-"""A sweep of 24 runs of a moment each, and `texjax sweep` as a process of its own."""
+"""Sweeps of short runs, and `texjax sweep` as a process of its own."""
 
 import json
 import os
@@ -29,59 +29,59 @@ def sweep(add):
     for overrides in product(over("terms.gram.layers", LAYERS[:LENGTH]), octaves=(1, 2), seed=range(SEEDS)):
         add(**overrides)
 """
-PATIENCE = 400  # seconds, of a machine that has much else to do
-# Where tests run in the background of a script, Ctrl-C is ignored, and so would it be by what they start.
+PATIENCE = 400  # seconds, enough for a busy machine
+# Tests that a script starts in the background ignore SIGINT, and so would the processes that they start.
 AWAKE = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
 TEXJAX = [sys.executable, "-c", f"{AWAKE}; from texjax.cli import main; main.main()"]
 
 
 class Place(NamedTuple):
-    """A folder with sweeps: `all.py` of 24 runs and 6 programs, `few.py` of 4 runs and 2; and the environment."""
+    """A folder with configs of sweeps, `all.py` of 24 runs and 6 programs and `few.py` of 4 runs and 2 programs."""
 
     folder: Path
     environment: dict[str, str]
 
     def start(self, config: str, name: str, *words: object, **more: str) -> subprocess.Popen[str]:
-        """`texjax sweep` of that config, into the folder of that name."""
+        """Start `texjax sweep` with that config, in the sweep directory of that name."""
         command = [*TEXJAX, "sweep", f"{config}.py", "a.png", "--sweep-dir", name, *map(str, words)]
         pipe, environment = subprocess.PIPE, self.environment | more
         return subprocess.Popen(command, cwd=self.folder, env=environment, stdout=pipe, stderr=pipe, text=True)
 
     def sweep(self, config: str, name: str, *words: object, **more: str) -> None:
-        """Such a sweep to its end, which is a good one."""
+        """Make such a sweep, and check that it succeeds."""
         process = self.start(config, name, *words, **more)
         out, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, out + err
         assert "failed" not in out and "Traceback" not in err, out + err
 
     def statuses(self, name: str) -> dict[str, str]:
-        """Of the runs that have begun, by id."""
-        found = {}
+        """Return the statuses of the runs that have begun, by id."""
+        statuses = {}
         for path in self.folder.glob(f"{name}/runs/*/run.json"):
             try:
-                found[path.parent.name] = json.loads(path.read_text())["status"]
-            except FileNotFoundError:  # begins anew just now
+                statuses[path.parent.name] = json.loads(path.read_text())["status"]
+            except FileNotFoundError:  # the run was removed just now, to begin again
                 continue
-        return found
+        return statuses
 
     def ended(self, name: str) -> list[str]:
         return [run for run, status in self.statuses(name).items() if status in ("finished", "converged", "stalled")]
 
     def pictures(self, name: str) -> dict[str, bytes]:
-        """The bytes of the results, by id."""
+        """Return the bytes of the results, by id."""
         return {path.parent.name: path.read_bytes() for path in self.folder.glob(f"{name}/runs/*/image.png")}
 
     def marks(self, name: str) -> dict[str, tuple[int, bytes, int, bytes]]:
-        """Times and contents of what the ended runs have written last, by id."""
-        found = {}
+        """Return times and contents of the last files of the runs that have ended, by id."""
+        marks = {}
         for run in self.ended(name):
             files = [self.folder / name / "runs" / run / file for file in ("run.json", "image.png")]
-            found[run] = tuple(part for file in files for part in (file.stat().st_mtime_ns, file.read_bytes()))
-        return found
+            marks[run] = tuple(part for file in files for part in (file.stat().st_mtime_ns, file.read_bytes()))
+        return marks
 
 
 def until(condition: Callable[[], Any], process: subprocess.Popen[str] | None = None) -> None:
-    """Wait until the condition holds, while the process lives."""
+    """Wait until the condition holds; fail if the process ends before."""
     end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end, "it takes too long"
@@ -109,13 +109,14 @@ def place(tmp_path_factory) -> Place:
 
 @pytest.fixture(scope="module")
 def expected(place) -> dict[str, bytes]:
-    """The pictures of `all.py` by a bare loop in this process, without sweep or engine."""
+    """The pictures of `all.py`, made by a plain loop in this process, without sweep or engine."""
     from texjax.runs import records, run
     from texjax.sweeps import entries
 
     folder = place.folder / "bare"
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place.folder)
-        for entry in entries.declared(entries.Given("all.py", (), ("a.png",))):
-            run.synthesize(entry.config, entry.paths, lambda made, to=folder / "runs" / entry.id: records.exact(to))
+        for entry in entries.declared(entries.Request("all.py", (), ("a.png",))):
+            directory = folder / "runs" / entry.id
+            run.synthesize(entry.config, entry.pictures, lambda parts, directory=directory: records.exact(directory))
     return place.pictures("bare")

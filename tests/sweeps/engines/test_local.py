@@ -1,4 +1,4 @@
-"""The engines of one machine: in this process, and in processes beside, which are killed and interrupted."""
+"""The engines of one machine: this process, and processes of their own, which are killed and interrupted."""
 
 import importlib
 import os
@@ -33,35 +33,35 @@ def linger(batch: Sequence[Path]) -> None:
         raise
 
 
-def used(engine, work, batches, jobs=2) -> list[None]:
+def ticks(engine, work, batches, jobs=2) -> list[None]:
     return list(engine(work, batches, contract.Resources(jobs, Path())))
 
 
 def test_serial_is_in_this_process(tmp_path):
     paths = [tmp_path / name for name in "abc"]
-    assert len(used(local.serial, touch, [paths[:2], paths[2:]])) == 3
+    assert len(ticks(local.serial, touch, [paths[:2], paths[2:]])) == 3
     assert {path.read_text() for path in paths} == {str(os.getpid())}
 
 
 def test_each_batch_has_a_process(tmp_path):
     paths = [tmp_path / name for name in "abcd"]
-    used(local.processes, touch, [paths[:2], paths[2:3], paths[3:]])
+    ticks(local.processes, touch, [paths[:2], paths[2:3], paths[3:]])
     pids = [path.read_text() for path in paths]
     assert pids[0] == pids[1] and len({*pids, str(os.getpid())}) == 4
 
 
 def test_a_process_that_dies_leaves_the_others(tmp_path):
-    used(local.processes, die, [[tmp_path / "a"], [tmp_path / "dies"], [tmp_path / "b"]])
+    ticks(local.processes, die, [[tmp_path / "a"], [tmp_path / "dies"], [tmp_path / "b"]])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
 
 
-def test_processes_that_are_not_waited_for_are_interrupted(tmp_path, waiting):
+def test_processes_of_a_closed_engine_are_interrupted(tmp_path, waiting):
     paths = [tmp_path / "a", tmp_path / "b", tmp_path / "never"]
-    moments = local.processes(linger, [[path] for path in paths], contract.Resources(2, Path()))
-    next(moments)
+    ticking = local.processes(linger, [[path] for path in paths], contract.Resources(2, Path()))
+    next(ticking)
     while not (paths[0].exists() and paths[1].exists()):
-        next(moments)
-    moments.close()
+        next(ticking)
+    ticking.close()
     assert [path.read_text() for path in paths[:2]] == ["interrupted"] * 2 and not paths[2].exists()
 
 
@@ -79,38 +79,38 @@ def work(batch):
 
 
 def test_an_interrupt_while_a_process_starts(tmp_path, monkeypatch, capfd):
-    """Held back until it can end in order: no traceback of an import."""
+    """The interrupt is held back until the process can end in order, without the traceback of an import."""
     (tmp_path / "slow_to_import.py").write_text(SLOW)
     monkeypatch.syspath_prepend(tmp_path)
     work = importlib.import_module("slow_to_import").work
-    moments = local.processes(work, [[tmp_path / "a"]], contract.Resources(1, Path()))
+    ticking = local.processes(work, [[tmp_path / "a"]], contract.Resources(1, Path()))
     while not (tmp_path / "importing").exists():
-        next(moments)
-    moments.close()
+        next(ticking)
+    ticking.close()
     assert capfd.readouterr().err == ""
 
 
 @pytest.mark.slow
-def test_processes_that_are_killed_at_random_moments(place, expected, waiting):
-    """What has ended is as it was, what has not is made, and no process of the killed sweep writes any more."""
+def test_processes_that_are_killed_at_random_ticking(place, expected, waiting):
+    """The next sweep keeps the runs that ended and makes the others, and no process of the killed one writes on."""
     rng = random.Random(5)
     assert len(expected) == 24
-    words, kept = ("all", "killed", "--engine", "processes", "--jobs", 2), {}
+    words, earlier = ("all", "killed", "--engine", "processes", "--jobs", 2), {}
     for least in sorted(rng.sample(range(22), 3)):
         process = place.start(*words)
         waiting(lambda least=least: len(place.ended("killed")) >= least, process)
         time.sleep(rng.uniform(0, 1))
         process.kill()
-        process.communicate(timeout=60)  # until nobody has its standard output
+        process.communicate(timeout=60)  # until no process has its standard output open
         time.sleep(2)
         marks, statuses = place.marks("killed"), place.statuses("killed")
         time.sleep(1)
         assert (place.marks("killed"), place.statuses("killed")) == (marks, statuses), "somebody still writes"
-        assert {run: marks[run] for run in kept} == kept, "something has been run twice"
-        kept = marks
+        assert {run: marks[run] for run in earlier} == earlier, "something has been run twice"
+        earlier = marks
     place.sweep(*words)
     after = place.marks("killed")
-    assert {run: after[run] for run in kept} == kept
+    assert {run: after[run] for run in earlier} == earlier
     assert place.pictures("killed") == expected
 
 
@@ -125,8 +125,8 @@ def test_ctrl_c(engine, place, waiting):
     out, err = process.communicate(timeout=300)
     assert process.returncode == 130, out + err
     statuses = place.statuses(engine)
-    # Within a callback of the garbage collector an interrupt is told and lost, as Python has it; such a process is
-    # killed after a while, or has ended its run.
+    # Python reports an interrupt within a callback of the garbage collector, and loses it; such a process is killed
+    # after a while, or ends its run.
     if "Exception ignored in" not in err:
         assert "Traceback" not in err
         assert "interrupted" in statuses.values() and not {"running", "failed"} & set(statuses.values()), statuses

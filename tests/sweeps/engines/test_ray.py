@@ -1,4 +1,4 @@
-"""The engine of Ray clusters: on this machine, and on a cluster of two nodes, of which one is killed."""
+"""The engine of Ray: on this machine, and on a cluster of two nodes, one of which is killed."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ import pytest
 from texjax import errors
 from texjax.sweeps.engines import contract, ray_cluster
 
-# Two raylets of 1 CPU each; the second one's process is told, so that it can be killed.
+# Two raylets of 1 CPU each; the process id of the second one is printed, so that it can be killed.
 CLUSTER = """
 import sys
 from ray.cluster_utils import Cluster
@@ -34,9 +34,9 @@ cluster.shutdown()
 
 @pytest.fixture
 def cluster(place) -> Iterator[tuple[str, int]]:
-    """Its address, and the process of the second node's raylet."""
+    """The address of a cluster, and the process id of its second node's raylet."""
     pytest.importorskip("ray")
-    folder = tempfile.mkdtemp(prefix="r", dir="/tmp")  # short: sockets are in it
+    folder = tempfile.mkdtemp(prefix="r", dir="/tmp")  # short, as paths of sockets in it have a limit
     words = [sys.executable, "-W", "ignore", "-c", CLUSTER, folder]
     pipe = subprocess.PIPE
     process = subprocess.Popen(words, env=place.environment, stdin=pipe, stdout=pipe, text=True, start_new_session=True)
@@ -50,7 +50,7 @@ def cluster(place) -> Iterator[tuple[str, int]]:
 
 
 def end(process: subprocess.Popen[str]) -> None:
-    """Let the cluster end, and kill what is left of its session."""
+    """Let the cluster end, and kill the remaining processes of its session."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.communicate(timeout=120)
     with contextlib.suppress(ProcessLookupError):
@@ -67,7 +67,7 @@ def test_on_this_machine(place, expected):
 
 @pytest.mark.slow
 def test_a_node_is_killed(place, expected, cluster, waiting):
-    """Runs of the node are made by the other one, and none is lost."""
+    """The other node makes the runs of the killed one, and none is lost."""
     address, raylet = cluster
     process = place.start("all", "nodes", "--engine", "ray", RAY_ADDRESS=address)
     waiting(lambda: len(place.ended("nodes")) >= 6, process)
@@ -79,7 +79,7 @@ def test_a_node_is_killed(place, expected, cluster, waiting):
 
 @pytest.mark.slow
 def test_the_sweep_is_killed_on_a_cluster(place, cluster, waiting):
-    """Its tasks end with it, so that the next start finds nobody writing."""
+    """Its tasks end with it, so that no process writes any more when the next sweep starts."""
     address, _ = cluster
     words = ("few", "orphans", "--engine", "ray", "--config.max_iter=300")
     process = place.start(*words, RAY_ADDRESS=address)
@@ -112,12 +112,12 @@ def test_ctrl_c(place, waiting):
 
 
 class Library:
-    """In place of Ray: how it was started, and what its tasks take."""
+    """In place of the module `ray`: remembers how it was started, and which resources its tasks need."""
 
     def __init__(self, resources: dict[str, float], cluster: bool = False) -> None:
         self.resources, self.cluster = resources, cluster
         self.inits: list[dict[str, Any]] = []
-        self.taken: dict[str, Any] = {}
+        self.options: dict[str, Any] = {}
 
     def is_initialized(self) -> bool:
         return False
@@ -131,8 +131,8 @@ class Library:
         return self.resources
 
     def remote(self, function: Callable[..., None]) -> Any:
-        def options(**taken: Any) -> Any:
-            self.taken = taken
+        def options(**settings: Any) -> Any:
+            self.options = settings
             return SimpleNamespace(remote=function)
 
         return SimpleNamespace(options=options)
@@ -149,26 +149,26 @@ def use(monkeypatch, library: Library, resources: contract.Resources, batches=((
     return done
 
 
-def test_what_a_task_takes(monkeypatch, tmp_path):
+def test_the_resources_of_a_task(monkeypatch, tmp_path):
     library = Library({"CPU": 8.0, "GPU": 1.0})
     assert use(monkeypatch, library, contract.Resources(3, tmp_path, cpus=2, gpus=0.25)) == [(1,), (2,)]
     assert library.inits[0]["num_cpus"] == 6  # three tasks of two
-    taken = library.taken
-    assert (taken["num_cpus"], taken["num_gpus"], taken["resources"], taken["max_retries"]) == (2, 0.25, {}, 0)
-    # Nine tenths of its quarter: the rest is for what is not JAX's.
-    assert taken["runtime_env"] == {"env_vars": {"XLA_CLIENT_MEM_FRACTION": "0.225"}}
+    options = library.options
+    assert (options["num_cpus"], options["num_gpus"], options["resources"], options["max_retries"]) == (2, 0.25, {}, 0)
+    # JAX gets nine tenths of the task's quarter; the rest is for everything that JAX does not allocate itself.
+    assert options["runtime_env"] == {"env_vars": {"XLA_CLIENT_MEM_FRACTION": "0.225"}}
 
 
-def test_a_cluster_that_is_there_is_used(monkeypatch, tmp_path):
+def test_an_existing_cluster_is_used(monkeypatch, tmp_path):
     library = Library({}, cluster=True)
     use(monkeypatch, library, contract.Resources(None, tmp_path, tpus=4))
     assert library.inits[0]["address"] == "auto" and len(library.inits) == 1
-    assert (library.taken["resources"], library.taken["runtime_env"]) == ({"TPU": 4}, None)
+    assert (library.options["resources"], library.options["runtime_env"]) == ({"TPU": 4}, None)
 
 
 @pytest.mark.parametrize(("gpus", "cpus", "text"), [(1, 1, "1 GPU, and this machine has 0"), (0, 64, "64 CPU")])
-def test_what_this_machine_has_not(gpus, cpus, text, monkeypatch, tmp_path):
-    """Ray would wait for it for ever."""
+def test_resources_that_this_machine_lacks(gpus, cpus, text, monkeypatch, tmp_path):
+    """Ray would wait for them forever."""
     with pytest.raises(errors.EnvironmentFault, match=text):
         use(monkeypatch, Library({"CPU": 2.0}), contract.Resources(None, tmp_path, cpus, gpus))
 

@@ -1,4 +1,4 @@
-"""The engine of Slurm, by submitit's executor for this machine, and what submitit refuses."""
+"""The engine of Slurm: with submitit's executor for this machine, and with options that submitit refuses."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,7 +25,7 @@ def refuse(tmp_path: Path, **options: str) -> str:
         ({"cluster": "local", "mem_gb": "much"}, "much"),
     ],
 )
-def test_options_that_submitit_does_not_take(options, words, tmp_path):
+def test_options_that_submitit_refuses(options, words, tmp_path):
     text = refuse(tmp_path, **options)
     assert words in text and "--option" in text and text.endswith(".") and "\n" not in text
 
@@ -36,7 +36,7 @@ def test_no_slurm_here(tmp_path, monkeypatch):
 
 
 class Job:
-    """Ends when it is canceled."""
+    """A job that ends when it is canceled."""
 
     def __init__(self, ended: bool) -> None:
         self.ended, self.canceled = ended, False
@@ -49,14 +49,14 @@ class Job:
 
 
 class Executor:
-    """In place of submitit's, which takes anything and does nothing."""
+    """In place of submitit's executor: accepts everything and runs nothing."""
 
     def __init__(self, error: Exception | None = None) -> None:
-        self.error, self.made, self.parameters = error, {}, {}
+        self.error, self.settings, self.parameters = error, {}, {}
         self.jobs = [Job(True), Job(False)]
 
-    def __call__(self, **made: Any) -> "Executor":
-        self.made = made
+    def __call__(self, **settings: Any) -> "Executor":
+        self.settings = settings
         return self
 
     def update_parameters(self, **parameters: Any) -> None:
@@ -78,7 +78,7 @@ def test_the_parameters_of_a_job_array(monkeypatch, tmp_path):
     options = {"slurm_partition": "gpu", "timeout_min": "60", "mem_gb": "4.5", "slurm_time": "01:00:00"}
     executor = Executor()
     next(use(monkeypatch, executor, contract.Resources(3, tmp_path, cpus=4, gpus=1, options=options)))
-    assert executor.made == {"folder": tmp_path / "slurm", "cluster": "slurm"}
+    assert executor.settings == {"folder": tmp_path / "slurm", "cluster": "slurm"}
     assert executor.parameters == {
         "cpus_per_task": 4,
         "gpus_per_node": 1,
@@ -90,15 +90,15 @@ def test_the_parameters_of_a_job_array(monkeypatch, tmp_path):
     }
 
 
-def test_jobs_that_are_not_waited_for_are_canceled(monkeypatch, tmp_path):
+def test_jobs_of_a_closed_engine_are_canceled(monkeypatch, tmp_path):
     executor = Executor()
-    moments = use(monkeypatch, executor, contract.Resources(None, tmp_path))
-    next(moments)
-    moments.close()
+    ticks = use(monkeypatch, executor, contract.Resources(None, tmp_path))
+    next(ticks)
+    ticks.close()
     assert [job.canceled for job in executor.jobs] == [False, True]
 
 
-def test_what_sbatch_refuses(monkeypatch, tmp_path):
+def test_an_error_of_sbatch(monkeypatch, tmp_path):
     executor = Executor(RuntimeError("sbatch: error:\n invalid partition"))
     with pytest.raises(errors.EnvironmentFault, match="sbatch: error: invalid partition") as error:
         next(use(monkeypatch, executor, contract.Resources(None, tmp_path)))
@@ -107,7 +107,7 @@ def test_what_sbatch_refuses(monkeypatch, tmp_path):
 
 @pytest.mark.slow
 def test_on_this_machine(place):
-    """The runs are those of the engine in one process."""
+    """The pictures equal those of the engine `serial`."""
     pytest.importorskip("submitit")
     place.sweep("few", "serial")
     place.sweep("few", "slurm", "--engine", "slurm", "--jobs", 2, "--option", "cluster=local", "--gpus", 0)

@@ -1,8 +1,7 @@
-"""The known weight files and where they are looked for.
+"""The known weight files, and the folders in which they are searched.
 
-Looking never downloads: a run that lacks its weights ends with one sentence, and `texjax weights fetch` downloads
-(download.py). A
-file in a folder of another program (Keras, PyTorch) is taken only if its checksum is the published one.
+The search never downloads: a run without its weights ends with a one-sentence error that names `texjax weights fetch`,
+the command that downloads. A file in a folder of Keras or PyTorch is used only if its checksum is the published one.
 """
 
 import hashlib
@@ -13,7 +12,7 @@ from typing import NamedTuple
 
 import platformdirs
 
-from texjax import config, errors
+from texjax import errors, shipped
 
 KERAS = "weights_tf_dim_ordering_tf_kernels_notop.h5"
 VGG_LICENSE = "CC BY 4.0 (Simonyan & Zisserman)"
@@ -22,9 +21,12 @@ VGG_LICENSE = "CC BY 4.0 (Simonyan & Zisserman)"
 class File(NamedTuple):
     """A published weight file.
 
-    urls: the address and its mirrors, tried in this order; none where it is only accepted when the user has it.
-    size: bytes, 0 where it is not known.
-    checksum: "md5:..." or "sha256:..."; only the beginning where no more is published, "" where nothing is.
+    network: "vgg19" or "vgg16".
+    preprocessing: the input that its network expects, a key of `origins.PREPROCESSING`.
+    checksum: "md5:..." or "sha256:...", with only the first digits where no more are published; "" where none are.
+    size: bytes, 0 where it is unknown.
+    urls: the address and its mirrors in the order in which to try them; none for a file that users must bring.
+    normalized: "photographs" where the channels have mean activation 1 over photographs, else "none".
     """
 
     network: str
@@ -37,7 +39,7 @@ class File(NamedTuple):
     normalized: str = "none"
 
 
-def _keras(network: str, size: int, md5: str) -> File:
+def _keras_file(network: str, size: int, md5: str) -> File:
     name = f"{network}_{KERAS}"
     urls = (
         f"https://storage.googleapis.com/tensorflow/keras-applications/{network}/{name}",
@@ -46,12 +48,12 @@ def _keras(network: str, size: int, md5: str) -> File:
     return File(network, name, "caffe", VGG_LICENSE, f"md5:{md5}", size, urls)
 
 
-def _torchvision(network: str, name: str, size: int, sha256: str, preprocessing: str, license: str) -> File:
+def _torchvision_file(network: str, name: str, size: int, sha256: str, preprocessing: str, license: str) -> File:
     url = f"https://download.pytorch.org/models/{name}"
     return File(network, name, preprocessing, license, f"sha256:{sha256}", size, (url,))
 
 
-def _johnson(network: str, prefix: str) -> File:
+def _johnson_file(network: str, prefix: str) -> File:
     name = f"{network}-{prefix}.pth"
     urls = (
         f"https://web.eecs.umich.edu/~justincj/models/{name}",
@@ -60,11 +62,11 @@ def _johnson(network: str, prefix: str) -> File:
     return File(network, name, "caffe", VGG_LICENSE, f"sha256:{prefix}", 0, urls)
 
 
-# The first of each network is the default: convolutions only, the weights that the papers used.
+# The first file of each network is the default: it holds the convolutions alone, with the weights that the papers used.
 FILES = {
-    "vgg19": _keras("vgg19", 80_134_624, "253f8cb515780f3b799900260a226db6"),
-    "vgg16": _keras("vgg16", 58_889_256, "6d6bbae143d832006294945121d1f1fc"),
-    "vgg19-torchvision": _torchvision(
+    "vgg19": _keras_file("vgg19", 80_134_624, "253f8cb515780f3b799900260a226db6"),
+    "vgg16": _keras_file("vgg16", 58_889_256, "6d6bbae143d832006294945121d1f1fc"),
+    "vgg19-torchvision": _torchvision_file(
         "vgg19",
         "vgg19-dcbb9e9d.pth",
         574_673_361,
@@ -72,7 +74,7 @@ FILES = {
         "torchvision",
         "BSD-3-Clause",
     ),
-    "vgg16-torchvision": _torchvision(
+    "vgg16-torchvision": _torchvision_file(
         "vgg16",
         "vgg16-397923af.pth",
         553_433_881,
@@ -80,11 +82,11 @@ FILES = {
         "torchvision",
         "BSD-3-Clause",
     ),
-    "vgg16-amdegroot": _torchvision(
+    "vgg16-amdegroot": _torchvision_file(
         "vgg16", "vgg16_features-amdegroot-88682ab5.pth", 0, "88682ab5", "amdegroot", VGG_LICENSE
     ),
-    "vgg19-caffe": _johnson("vgg19", "d01eb7cb"),
-    "vgg16-caffe": _johnson("vgg16", "00b39a1b"),
+    "vgg19-caffe": _johnson_file("vgg19", "d01eb7cb"),
+    "vgg16-caffe": _johnson_file("vgg16", "00b39a1b"),
     "vgg19-timm": File(
         "vgg19",
         "vgg19.tv_in1k.safetensors",
@@ -94,23 +96,23 @@ FILES = {
         0,
         ("https://huggingface.co/timm/vgg19.tv_in1k/resolve/main/model.safetensors",),
     ),
-    # Gatys' own file publishes no checksum: only taken from the user.
+    # No checksum of Gatys' own file is published, so a download could not be verified.
     "vgg19-gatys": File("vgg19", "vgg_conv.pth", "caffe", VGG_LICENSE, normalized="photographs"),
 }
 
 
 def project_folder() -> Path:
-    """The project's `weights/`: inside the package when installed from a wheel, beside it in a clone."""
-    return config.shipped("weights")
+    """Return the folder `weights/` that ships with texjax: inside the installed package, or beside it in a clone."""
+    return shipped.folder("weights")
 
 
 def cache_folder() -> Path:
-    """Where downloads lie: TEXJAX_CACHE, or the user's cache folder."""
+    """Return the folder of downloads: `weights` in TEXJAX_CACHE, or in the user's cache folder of texjax."""
     return Path(os.environ.get("TEXJAX_CACHE") or platformdirs.user_cache_dir("texjax")) / "weights"
 
 
 def foreign_folders() -> list[Path]:
-    """Where Keras and PyTorch keep the same files."""
+    """Return the folders in which Keras and PyTorch store the same files."""
     keras = Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     torch = Path(os.environ.get("TORCH_HOME") or Path(cache) / "torch").expanduser()
@@ -118,36 +120,40 @@ def foreign_folders() -> list[Path]:
 
 
 def digest(path: Path, algorithm: str = "sha256") -> str:
-    """The hexadecimal checksum of a file."""
+    """Return the hexadecimal checksum of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def matches(path: Path, file: File) -> bool:
-    """Is it that file, by the published checksum?"""
+    """Return whether the checksum of the file at `path` is the published one, or begins with its published digits."""
     algorithm, _, expected = file.checksum.partition(":")
     return bool(expected) and digest(path, algorithm).startswith(expected)
 
 
 def identify(path: Path) -> File | None:
-    """The known file that this is, by its name or by its checksum; None for any other."""
+    """Return the published file with the name, or else the SHA-256, of the file at `path`; None if there is none."""
     for file in FILES.values():
         if path.name.startswith(Path(file.filename).stem):
             return file
-    sha256 = digest(path)
-    known = (f for f in FILES.values() if f.checksum.startswith("sha256:"))
-    return next((f for f in known if sha256.startswith(f.checksum[7:])), None)
+    checksum = f"sha256:{digest(path)}"
+    return next((file for file in FILES.values() if file.checksum and checksum.startswith(file.checksum)), None)
 
 
 def locate(network: str, explicit: str | os.PathLike[str] | None = None) -> Path:
-    """The weight file of a network.
+    """Return the path of a network's weight file. Never downloads.
 
-    explicit: a file, or a folder in which a known file name is looked for; it wins. Otherwise the project's
-        `weights/`, the folders of Keras and PyTorch (checksums verified), and texjax's own cache.
-    Raises TexjaxError where there is none, saying how to get it. Never downloads.
+    Args:
+        network: "vgg19" or "vgg16".
+        explicit: a file, or a folder that holds a file with one of `filenames`. Without it these are searched in turn:
+            the project's `weights/`, the folders of Keras and PyTorch (checksums verified), and texjax's own cache.
+
+    Raises:
+        TexjaxError: where no file is found; the message says how to get one.
     """
-    if network not in {file.network for file in FILES.values()}:
-        raise errors.unknown("network", network, sorted({file.network for file in FILES.values()}))
+    networks = sorted({file.network for file in FILES.values()})
+    if network not in networks:
+        raise errors.unknown("network", network, networks)
     if explicit:
         return _explicit(network, Path(explicit).expanduser())
     path = next(candidates(network), None)
@@ -157,55 +163,59 @@ def locate(network: str, explicit: str | os.PathLike[str] | None = None) -> Path
 
 
 def candidates(network: str) -> Iterator[Path]:
-    """The usable files of a network, best first."""
-    yield from _known(network, project_folder())
+    """Yield the usable weight files of a network, in the order in which `locate` prefers them."""
+    yield from _named_files(network, project_folder())
     for folder in foreign_folders():
         for file in FILES.values():
             path = folder / file.filename
             if file.network == network and path.is_file() and matches(path, file):
                 yield path
-    yield from _known(network, cache_folder())
+    yield from _named_files(network, cache_folder())
 
 
 def find(name: str) -> Path | None:
-    """Where a known file already lies, by the rules of `locate`; None where it does not."""
+    """Return the path of a known file (a key of `FILES`) in a folder that `locate` searches; None if it is in none."""
     file = FILES[name]
-    places = [folder / file.filename for folder in (project_folder(), cache_folder())]
-    foreign = [folder / file.filename for folder in foreign_folders()]
-    found = [path for path in places if path.is_file()]
-    return next(iter(found), None) or next((p for p in foreign if p.is_file() and matches(p, file)), None)
+    for folder in (project_folder(), cache_folder()):
+        if (folder / file.filename).is_file():
+            return folder / file.filename
+    paths = (folder / file.filename for folder in foreign_folders())
+    return next((path for path in paths if path.is_file() and matches(path, file)), None)
 
 
 def filenames(network: str) -> list[str]:
-    """The names under which a network's weights are looked for; first a file converted by texjax."""
+    """Return the file names under which a network's weights are searched; that of a converted file comes first."""
     return [f"{network}.safetensors", *(f.filename for f in FILES.values() if f.network == network)]
 
 
-def _known(network: str, folder: Path) -> list[Path]:
+def _named_files(network: str, folder: Path) -> list[Path]:
+    """The files of a folder that have one of the network's file names."""
     return [folder / name for name in filenames(network) if (folder / name).is_file()]
 
 
 def _explicit(network: str, path: Path) -> Path:
+    """The file that the user named, or the preferred file of the folder that the user named."""
     if path.is_dir():
-        found = _known(network, path)
-        if not found:
+        paths = _named_files(network, path)
+        if not paths:
             raise errors.TexjaxError(
                 f"the folder {path} holds no known weights of {network}; name the file itself, or give it one of these "
                 f"names: {', '.join(filenames(network))}."
             )
-        return found[0]
+        return paths[0]
     if not path.is_file():
         raise errors.TexjaxError(
             f"the weight file {path} does not exist; give an existing file or folder, or leave features.weights empty "
-            "to look where `texjax weights list` says."
+            "to search the folders that `texjax weights list` shows."
         )
     return path
 
 
 def _missing(network: str) -> str:
+    """The message that says how to get the network's weights."""
     file = FILES[network]
     return (
-        f"no weights of {network} were found; run `texjax weights fetch {network}`, or, without network here, get "
-        f"{file.urls[0]} ({file.size:,} bytes, {file.checksum.replace(':', ' ')}) elsewhere and put it into "
-        f"{cache_folder()}, or name a file with features.weights; config texture needs no download."
+        f"no weights of {network} were found; run `texjax weights fetch {network}`, or, if this machine is offline, "
+        f"download {file.urls[0]} ({file.size:,} bytes, {file.checksum.replace(':', ' ')}) elsewhere and put it into "
+        f"{cache_folder()}, or name a file with features.weights; the config texture needs no download."
     )

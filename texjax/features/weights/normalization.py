@@ -1,8 +1,9 @@
-"""Gatys' normalization: every channel's mean activation over photographs becomes one, and the function stays the same.
+"""Gatys' normalization: every channel gets the mean activation 1 over photographs, and the network stays the same.
 
-ReLU, average and max pooling commute with a positive factor per channel, so dividing what a layer gives by m and
-multiplying what the next layer takes by m changes no output but by that factor. Then one weight fits all layers: in the
-network as trained the activations of neighboring layers differ a hundredfold, and a Gram's entries by the square.
+ReLU, average pooling and max pooling commute with a positive factor per channel. So dividing the output of a layer by m
+and multiplying the input of the next layer by m changes the activations by that factor and nothing else. Afterwards one
+loss weight fits all layers: in the network as trained, the activations of neighboring layers differ a hundredfold, and
+the entries of their Gram matrices by the square.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -17,7 +18,7 @@ from texjax.features.weights import catalog
 
 SHIPPED = "vgg19_channel_means.safetensors"
 FINGERPRINT = "conv1_1.bias"
-# A channel that is this much weaker than its layer's average is dead on photographs; to divide by its mean would only
+# A channel whose mean is so small a part of its layer's average is dead on photographs: dividing by its mean would only
 # amplify noise.
 DEAD = 1e-4
 
@@ -26,12 +27,14 @@ Means = dict[str, np.ndarray]
 
 
 def rescale(weights: Layers, means: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """The same network with every channel's mean activation moved to one (Gatys et al. 2016, section 2).
+    """Return the same network with the mean activation of every channel moved to 1 (Gatys et al. 2016, section 2).
 
-    weights: canonical weights, {"mean": [3], "conv1_1": {"kernel": [3, 3, in, out], "bias": [out]}, ...} in the
-        order in which the layers follow each other.
-    means: {layer: [c]} mean activation after the ReLU; a layer that is missing keeps its outputs.
-    Raises TexjaxError where a layer and its means differ in channels.
+    Args:
+        weights: canonical weights, {"mean": [3], "conv1_1": {"kernel": [3, 3, in, out], "bias": [out]}, ...}.
+        means: {layer: [out]}, mean activations after the ReLU; a layer without means keeps the scale of its outputs.
+
+    Raises:
+        TexjaxError: where the means of a layer have another number of channels.
 
     References: https://doi.org/10.1109/CVPR.2016.265
     """
@@ -48,6 +51,7 @@ def rescale(weights: Layers, means: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
 
 def _scales(name: str, means: np.ndarray | None, channels: int) -> np.ndarray:
+    """The divisors m of a layer's channels: 1 for dead channels and where there are no means."""
     if means is None:
         return np.ones(channels, np.float32)
     if means.shape != (channels,):
@@ -61,11 +65,19 @@ def _scales(name: str, means: np.ndarray | None, channels: int) -> np.ndarray:
 def channel_means(
     apply: Callable[..., Mapping[str, Any]], weights: Any, images: Iterable[Any], layers: Iterable[str]
 ) -> Means:
-    """Mean activation of every channel over images and positions, one image in memory at a time.
+    """Return the mean activation of every channel over images and positions; one image is in memory at a time.
 
-    apply: (weights, image [h, w, 3], layers) -> {layer: [h', w', c]}, an extractor's.
-    images: any iterable of [h, w, 3]; one compilation for each size.
-    Returns {layer: float32 [c]}. Raises TexjaxError without images.
+    Args:
+        apply: (weights, image [h, w, 3], layers) -> {layer: [h', w', c]}, as that of an extractor.
+        weights: the first argument of `apply`.
+        images: any iterable of [h, w, 3]; each size is compiled once.
+        layers: names of layers.
+
+    Returns:
+        {layer: float32 [c]}.
+
+    Raises:
+        TexjaxError: without images.
     """
     import jax
 
@@ -74,7 +86,7 @@ def channel_means(
     @jax.jit
     def measure(weights, image):
         features = apply(weights, image, layers)
-        # A size is a constant of the compiled program: larger pictures count for more.
+        # The number of positions weights the mean: larger pictures count for more.
         return {name: (features[name].mean((0, 1)), features[name][..., 0].size) for name in layers}
 
     sums, counts = dict.fromkeys(layers, np.zeros(1)), dict.fromkeys(layers, 0)
@@ -88,24 +100,28 @@ def channel_means(
 
 
 def shipped_means(network: str, weights: Layers | None = None) -> Means:
-    """The measured means that come with texjax: the original (Caffe) VGG-19, blocks 1 to 3, over 1000 photographs.
+    """Return the shipped channel means: of the original (Caffe) VGG-19, blocks 1 to 3, over 1000 photographs.
 
-    weights: where given, they must be those that were measured, however they were stored.
-    Raises TexjaxError for a network or weights without shipped means, and where the file is missing.
+    Args:
+        network: "vgg19"; no other network has shipped means.
+        weights: canonical weights to be normalized, which must be the ones that were measured, in whatever file.
+
+    Raises:
+        TexjaxError: for a network or weights without shipped means, and where the file of the means is missing.
     """
     path = catalog.project_folder() / SHIPPED
     if network != "vgg19":
-        raise _without(network)
+        raise _no_means(network)
     means = load(path)
     fingerprint = means.pop(FINGERPRINT)
     bias = fingerprint if weights is None else weights["conv1_1"]["bias"]
     if bias.shape != fingerprint.shape or not np.allclose(bias, fingerprint, rtol=1e-3, atol=1e-5):
-        raise _without("these weights, which are not the original (Caffe) VGG-19")
+        raise _no_means("these weights, which are not the original (Caffe) VGG-19")
     return means
 
 
 def load(path: Path) -> Means:
-    """Channel means from a file. Raises TexjaxError where it is missing or damaged."""
+    """Return the channel means in a file. Raises TexjaxError where it is missing or damaged."""
     try:
         return dict(safetensors.numpy.load_file(path))
     except (OSError, safetensors.SafetensorError) as error:
@@ -114,7 +130,7 @@ def load(path: Path) -> Means:
         ) from error
 
 
-def _without(what: str) -> errors.TexjaxError:
+def _no_means(what: str) -> errors.TexjaxError:
     return errors.TexjaxError(
         f"no channel means are shipped for {what}; measure them with `texjax weights normalize` and use the file it "
         "writes, or set features.normalize=False."

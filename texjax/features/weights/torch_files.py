@@ -1,8 +1,8 @@
-"""PyTorch's `.pth` files without PyTorch: the zip format and the one before version 1.6.
+"""PyTorch's `.pth` files, read without PyTorch: the zip format, and the legacy format of versions before 1.6.
 
-Both hold a pickle, and a pickle may call anything. Here it may name only what a state dict needs; every other global is
-refused by name before it is called. Tensors become descriptions first, so that only the wanted ones are read from disk:
-of a VGG's 550 MB the convolutions are 80.
+Both formats hold a pickle, and unpickling can call any function. Here the pickle may name only what a state dict needs;
+every other global is refused by name before it is called. Tensors are first read as descriptions, so that only the
+wanted ones are loaded from disk: the convolutions are 80 of a VGG's 550 MB.
 """
 
 import collections
@@ -36,7 +36,7 @@ DTYPES = {
 
 
 class Storage(NamedTuple):
-    """A run of `length` numbers from `start` in the file's storage `key`, which holds `count`."""
+    """The `length` numbers from `start` on in the file's storage `key`, which holds `count` numbers."""
 
     dtype: np.dtype
     key: str
@@ -46,7 +46,7 @@ class Storage(NamedTuple):
 
 
 class Tensor(NamedTuple):
-    """Where a tensor's entries lie in its storage; offset and strides count entries."""
+    """Where the entries of a tensor lie in its storage; offset and strides count entries, not bytes."""
 
     storage: Storage
     offset: int
@@ -55,29 +55,30 @@ class Tensor(NamedTuple):
 
 
 def read(path: Path, wanted: Callable[[str], object]) -> dict[str, np.ndarray]:
-    """The tensors of a state dict whose names are `wanted`, as float32.
+    """Return the tensors of a state dict whose names are `wanted`, as float32.
 
-    A dict nested under "state_dict" is unwrapped. Raises TexjaxError for a pickle that names anything else than plain
-    tensors, and whatever the parsing raises for a damaged file.
+    A state dict nested under the key "state_dict" is unwrapped.
+
+    Raises TexjaxError for a pickle that names anything but plain tensors; for a damaged file any exception.
     """
     with open(path, "rb") as file:
-        zipped = file.read(4) == MAGICS[0]
+        is_zip = file.read(4) == MAGICS[0]
         file.seek(0)
-        return _read_zip(file, wanted) if zipped else _read_legacy(file, wanted)
+        return _read_zip(file, wanted) if is_zip else _read_legacy(file, wanted)
 
 
 def _read_zip(file: io.BufferedIOBase, wanted: Callable[[str], object]) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(file) as archive:
-        root = next((n for n in archive.namelist() if n.rpartition("/")[2] == "data.pkl"), None)
-        if root is None:
+        pickled = next((name for name in archive.namelist() if name.rpartition("/")[2] == "data.pkl"), None)
+        if pickled is None:
             raise ValueError("an archive without data.pkl, so not written by torch.save")
-        tensors = _tensors(_Unpickler(io.BytesIO(_stored(archive, root))).load(), wanted)
-        folder = root.removesuffix("data.pkl") + "data/"
-        return {name: _array(t, _stored(archive, folder + t.storage.key)) for name, t in tensors.items()}
+        tensors = _tensors(_Unpickler(io.BytesIO(_entry(archive, pickled))).load(), wanted)
+        folder = pickled.removesuffix("data.pkl") + "data/"
+        return {name: _array(tensor, _entry(archive, folder + tensor.storage.key)) for name, tensor in tensors.items()}
 
 
-def _stored(archive: zipfile.ZipFile, name: str) -> bytes:
-    # torch.save never compresses; an entry that is compressed could unfold to any size.
+def _entry(archive: zipfile.ZipFile, name: str) -> bytes:
+    # torch.save never compresses, and a compressed entry could expand to any size.
     if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
         raise ValueError("a compressed entry, which torch.save does not write")
     return archive.read(name)
@@ -117,7 +118,7 @@ class _Unpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> Storage:
         _, kind, key, _, count, *view = pid
-        # The old format names parts of a storage by (key, start, length).
+        # The legacy format describes a part of a storage by (key, start, length).
         _, start, length = (view[0] if view else None) or (None, 0, count)
         self.storages[key] = storage = Storage(DTYPES[kind], key, count, start, length)
         return storage
@@ -145,20 +146,20 @@ def _tensors(state: Any, wanted: Callable[[str], object]) -> dict[str, Tensor]:
         state = state["state_dict"]
     if not isinstance(state, dict):
         raise ValueError(f"a {type(state).__name__} and not a state dict")
-    return {str(k): v for k, v in state.items() if isinstance(v, Tensor) and wanted(str(k))}
+    return {str(name): value for name, value in state.items() if isinstance(value, Tensor) and wanted(str(name))}
 
 
 def _array(tensor: Tensor, data: bytes) -> np.ndarray:
-    """The tensor as a new float32 array; the bounds are checked, as the numbers come from the file."""
+    """The tensor as a new float32 array. Its bounds come from the file, which may be malicious, so they are checked."""
     dtype, _, count, start, length = tensor.storage
     if len(data) != count * dtype.itemsize:
         raise ValueError("a storage cut short")
     flat = np.frombuffer(data, dtype)[start : start + length]
-    reach = tensor.offset + sum((n - 1) * s for n, s in zip(tensor.shape, tensor.strides, strict=True))
-    if min(tensor.offset, start, *tensor.strides) < 0 or min((1, *tensor.shape)) < 1 or reach >= flat.size:
+    last = tensor.offset + sum((n - 1) * stride for n, stride in zip(tensor.shape, tensor.strides, strict=True))
+    if min(tensor.offset, start, *tensor.strides) < 0 or min((1, *tensor.shape)) < 1 or last >= flat.size:
         raise ValueError("a tensor that reaches outside its storage")
-    # Strides of zero would let a small file describe an array of any size.
+    # With strides of zero a small file could describe an array of any size.
     if math.prod(tensor.shape) > flat.size:
         raise ValueError("a tensor larger than its storage")
-    strides = [s * dtype.itemsize for s in tensor.strides]
+    strides = [stride * dtype.itemsize for stride in tensor.strides]
     return np.lib.stride_tricks.as_strided(flat[tensor.offset :], tensor.shape, strides).astype(np.float32)

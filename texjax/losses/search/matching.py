@@ -1,7 +1,7 @@
-"""Nearest neighbors of patches by the cosine of the angle between them, exactly, in a given amount of memory.
+"""Exact nearest neighbors of patches by the cosine of the angle between them, within a given amount of memory.
 
-Neither the similarities of all pairs nor all patches as rows are ever in memory: blocks of both are multiplied, as one
-large matrix product each, and the best so far is kept.
+Neither the similarities of all pairs nor the rows of all patches are ever in memory. Blocks of queries are multiplied
+with blocks of the bank, each pair of blocks as one large matrix product, and the best match so far is kept.
 """
 
 import functools
@@ -13,49 +13,60 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from texjax import errors
+from texjax import errors, validate
 from texjax.losses.search import patches
 
 TYPES = {"float32": jnp.float32, "bf16": jnp.bfloat16}
-DEAD = -2.0  # below every cosine
-# Rows are gathered and scaled, products compared: about that many copies of each are alive at once.
+DEAD = -2.0  # response of a dead patch, below every cosine
+# Rows are gathered and then scaled, and products are compared, so about two copies of each exist at once.
 COPIES = 2
+LARGEST_MEMORY = 2**63 - 1
 
 
 class Match(NamedTuple):
-    """Of each patch, its nearest one's number in the bank, and the cosine between the two."""
+    """The nearest patch of each query.
+
+    index: the index of the patch in the bank.
+    response: the cosine between the query and the patch.
+    """
 
     index: Int[Array, "*m"]
     response: Float[Array, "*m"]
 
 
 def check(precision: str, memory: int) -> None:
-    """Raises TexjaxError for an unknown precision and where there is no memory."""
+    """Raise TexjaxError for an unknown precision or for a memory that is no whole number of bytes from 1."""
     if precision not in TYPES:
         raise errors.unknown("precision of matching", precision, TYPES)
-    if memory < 1:
-        raise errors.TexjaxError(f"matching may use {memory} bytes; give it some memory, such as 2**28.")
+    validate.whole("memory (bytes) of the patch search", memory, 1, LARGEST_MEMORY)
 
 
 def blocks(queries: int, bank: int, length: int, memory: int) -> tuple[int, int]:
-    """How many queries and how many patches of the bank are multiplied at once, of rows of `length` numbers.
+    """Return how many queries and how many patches of the bank are multiplied at once.
 
-    The blocks are as large and as square as fits `memory`, in bytes, at four a number; at least one row of each.
+    The blocks are as large and as square as fits the memory, and hold at least one row each.
+
+    Args:
+        queries: number of queries.
+        bank: number of patches in the bank.
+        length: values in a row.
+        memory: bytes for both blocks and their product, at four bytes a value.
     """
     row, room = COPIES * length, memory // 4
 
-    def other(side: int) -> int:
-        return (room - side * row) // (row + COPIES * side)  # COPIES x side x other + row x (side + other) = room
+    def largest_beside(side: int) -> int:
+        """Solve COPIES x side x other + row x (side + other) = room for the other side of a block."""
+        return (room - side * row) // (row + COPIES * side)
 
     square = int((math.sqrt(row * row + COPIES * room) - row) / COPIES)
-    width = _even(bank, other(_even(queries, square)))
-    # Where the bank is the smaller one, what it leaves is the queries'.
-    return _even(queries, other(width)), width
+    width = _even_size(bank, largest_beside(_even_size(queries, square)))
+    # A bank smaller than the square leaves room for more queries.
+    return _even_size(queries, largest_beside(width)), width
 
 
-def _even(total: int, most: int) -> int:
-    """The size of the fewest equal blocks, of at most `most`, that hold `total`."""
-    return math.ceil(total / math.ceil(total / max(1, most)))
+def _even_size(total: int, largest: int) -> int:
+    """Return the size of the fewest blocks of one size, at most `largest`, that hold `total`."""
+    return math.ceil(total / math.ceil(total / max(1, largest)))
 
 
 @functools.partial(jax.jit, static_argnames=("patch", "centered", "precision", "memory"))
@@ -68,60 +79,70 @@ def exact(
     precision: str = "float32",
     memory: int = 2**28,
 ) -> Match:
-    """Of each of the queries [m] the nearest live patch of the bank; of several equally near, the first.
+    """Return the nearest live patch of the bank for each query; of several equally near patches, the first.
 
-    centered: take off the mean of each patch. precision: of the products' factors, "float32" or "bf16"; sums are of
-    float32. memory: bytes for the blocks; a patch is its own block where that is too little.
+    Args:
+        queries: m patches.
+        bank: n patches.
+        patch: side of a patch in pixels.
+        centered: subtract the mean of each patch before comparing.
+        precision: of the factors of the products, "float32" or "bf16"; sums are always of float32.
+        memory: bytes for the blocks. Where it is too little for one row of each, the blocks are single rows.
+
+    Returns:
+        Index and response [m].
     """
     m, n = len(queries.corners), len(bank.corners)
     height, width = blocks(m, n, patch**2 * bank.pixels.shape[1], memory)
 
-    @jax.custom_batching.sequential_vmap  # several images in turn: together they would take more memory
+    @jax.custom_batching.sequential_vmap  # several images one after the other, as together they would take more memory
     def search(queries: patches.Patches, bank: patches.Patches) -> tuple[Array, Array]:
-        def rows(of: patches.Patches, numbers: Int[Array, " b"]) -> Float[Array, "b k"]:
-            return patches.unit(patches.rows_of(of, numbers, patch), centered).astype(TYPES[precision])
+        def unit_rows(group: patches.Patches, indices: Int[Array, " b"]) -> Float[Array, "b k"]:
+            return patches.unit(patches.rows(group, indices, patch), centered).astype(TYPES[precision])
 
-        def block(numbers: Int[Array, " b"]) -> tuple[Array, Array]:
-            mine = rows(queries, numbers)
+        def match_block(query_indices: Int[Array, " b"]) -> tuple[Array, Array]:
+            query_rows = unit_rows(queries, query_indices)
 
-            def step(best: tuple[Array, Array], numbers: Int[Array, " c"]) -> tuple[tuple[Array, Array], None]:
-                found = _products(mine, rows(bank, numbers))
+            def step(best: tuple[Array, Array], bank_indices: Int[Array, " c"]) -> tuple[tuple[Array, Array], None]:
+                cosines = _products(query_rows, unit_rows(bank, bank_indices))
                 if bank.live is not None:
-                    found = jnp.where(bank.live[numbers][None], found, DEAD)
-                top, first = _largest(found, numbers)
-                better = top > best[0]
-                return (jnp.where(better, top, best[0]), jnp.where(better, first, best[1])), None
+                    cosines = jnp.where(bank.live[bank_indices][None], cosines, DEAD)
+                response, index = _largest(cosines, bank_indices)
+                better = response > best[0]
+                return (jnp.where(better, response, best[0]), jnp.where(better, index, best[1])), None
 
-            none = jnp.full(height, -jnp.inf), jnp.zeros(height, jnp.int32)
-            return lax.scan(step, none, _numbers(n, width))[0]
+            worst = jnp.full(height, -jnp.inf), jnp.zeros(height, jnp.int32)
+            return lax.scan(step, worst, _index_blocks(n, width))[0]
 
-        return lax.map(block, _numbers(m, height))
+        return lax.map(match_block, _index_blocks(m, height))
 
-    response, index = search(single(queries), single(bank))
+    response, index = search(as_constants(queries), as_constants(bank))
     return Match(index.reshape(-1)[:m], response.reshape(-1)[:m])
 
 
-def single(of: patches.Patches) -> patches.Patches:
-    """The patches as constants in float32: which is nearest has no slope."""
-    return of._replace(pixels=lax.stop_gradient(of.pixels).astype(jnp.float32))
+def as_constants(group: patches.Patches) -> patches.Patches:
+    """Return the patches in float32 and without a gradient, as the choice of the nearest patch has none."""
+    return group._replace(pixels=lax.stop_gradient(group.pixels).astype(jnp.float32))
 
 
-def _numbers(total: int, size: int) -> Int[Array, "blocks size"]:
-    """0 to total - 1 in blocks of one size; the last is filled up by repeating, which changes no first maximum."""
+def _index_blocks(total: int, size: int) -> Int[Array, "blocks size"]:
+    """Return 0 to total - 1 in blocks of one size; repeats of the last fill the last block and win no first maximum."""
     padded = math.ceil(total / size) * size
     return jnp.minimum(jnp.arange(padded, dtype=jnp.int32), total - 1).reshape(-1, size)
 
 
 def _products(a: Float[Array, "a k"], b: Float[Array, "b k"]) -> Float[Array, "a b"]:
+    """Return the inner products of all rows of a with all rows of b, summed in float32."""
     return lax.dot_general(
         a, b, (((1,), (1,)), ((), ())), precision=lax.Precision.HIGHEST, preferred_element_type=jnp.float32
     )
 
 
-def _largest(found: Float[Array, "a b"], numbers: Int[Array, " b"]) -> tuple[Float[Array, " a"], Int[Array, " a"]]:
-    """Each row's maximum, and the least of the numbers that have it.
+def _largest(cosines: Float[Array, "a b"], indices: Int[Array, " b"]) -> tuple[Float[Array, " a"], Int[Array, " a"]]:
+    """Return each row's maximum, and the least of the indices whose columns have it.
 
-    Not by argmax, which on CPU is no vector code: it takes ten times as long, a quarter of the product's time.
+    This does without argmax, for which XLA emits no vector code on CPU: argmax takes ten times as long, a quarter of
+    the product's time.
     """
-    top = found.max(1)
-    return top, jnp.where(found == top[:, None], numbers[None], jnp.iinfo(jnp.int32).max).min(1)
+    top = cosines.max(1)
+    return top, jnp.where(cosines == top[:, None], indices[None], jnp.iinfo(jnp.int32).max).min(1)

@@ -1,10 +1,10 @@
 "use strict";
 
-// What all other files use: elements, text, storage.
+// Helpers of all other files: elements, text, order.
 
 const byId = (id) => document.getElementById(id);
 
-/** An element with properties and children; strings become text, so that nothing shown is ever read as HTML. */
+/** Makes an element with properties and children; a string becomes text, so that no data is ever read as HTML. */
 function make(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
@@ -19,7 +19,7 @@ function button(text, action, properties = {}) {
   return make("button", { type: "button", onclick: action, ...properties }, text);
 }
 
-/** A number with at most eight digits, a mapping layer -> weight as its layers, all else as it is. */
+/** Writes a value as text: a number with at most eight digits, a mapping from layers to weights as its layers. */
 function text(value) {
   if (value === undefined || value === null) return "–";
   if (typeof value === "number") return String(Number(value.toPrecision(8)));
@@ -40,19 +40,19 @@ function memory(bytes) {
   return bytes < 2 ** 30 ? `${Math.round(bytes / 2 ** 20)} MiB` : `${Number((bytes / 2 ** 30).toPrecision(3))} GiB`;
 }
 
-/** Whether two values are the same to a reader. */
+/** Tells whether two values look the same to a reader. */
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 const collator = new Intl.Collator("en", { numeric: true });
 
-/** The order of two values: numbers by size, all else as text; what is missing comes last. */
+/** Compares two values for sorting: numbers by size, other values as text; missing values come last. */
 function order(a, b) {
   if (a == null || b == null) return (a == null) - (b == null);
   if (typeof a === "number" && typeof b === "number") return a - b;
   return collator.compare(text(a), text(b));
 }
 
-/** Fill a select with [value, label] pairs, or groups of them {label: pairs}. */
+/** Fills a select with [value, label] pairs, or with groups of pairs {label: pairs}. */
 function fill(select, choices, value) {
   const option = ([key, label]) => make("option", { value: key }, label);
   const items = Array.isArray(choices)
@@ -76,7 +76,7 @@ async function copy(command, told) {
     await navigator.clipboard.writeText(command);
     told.textContent = "Copied";
   } catch {
-    told.textContent = "Select and copy it by hand";
+    told.textContent = "Select the command and copy it by hand";
   }
   setTimeout(() => { told.textContent = "Copy"; }, 2000);
 }

@@ -1,4 +1,4 @@
-// Curves over the steps, logarithmic, as SVG.
+// Draws curves over the steps as SVG, with a logarithmic vertical axis.
 
 const WIDTH = 320;
 const HEIGHT = 150;
@@ -11,7 +11,7 @@ function svg(tag, attributes, ...children) {
   return element;
 }
 
-/** A figure of curves {name: {x, y}}; what is not above zero has no logarithm and is left out. */
+/** Makes a figure of curves {name: {x, y}}; a point that is not above zero has no logarithm and is left out. */
 function curves(lines, title) {
   const drawn = Object.entries(lines).map(([name, { x, y }]) => [name, points(x, y)]).filter(([, line]) => line.length);
   if (!drawn.length) return null;
@@ -44,7 +44,7 @@ function scales(all) {
 const path = (line, area) => line
   .map(([step, value], i) => `${i ? "L" : "M"}${area.x(step).toFixed(1)} ${area.y(value).toFixed(1)}`).join("");
 
-/** Powers of ten, with 2 and 5 between where there are few. */
+/** Returns the levels of the horizontal lines: powers of ten, and twice and five times these if there are few. */
 function levels(area) {
   const between = area.high - area.low > 2 ? [1] : [1, 2, 5];
   const found = [];
@@ -65,7 +65,7 @@ function ticks(area) {
   return [...marks, ...ends];
 }
 
-/** The loss and its terms of one run, or the losses of several. */
+/** Draws the loss of one run with its terms, or the losses of several runs. */
 function curvesOf(shownRuns) {
   if (shownRuns.length > 1) {
     const losses = shownRuns.map((run) => [run.id, { x: run.curve.step, y: run.curve.loss }]);

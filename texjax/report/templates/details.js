@@ -1,4 +1,4 @@
-// What is known of the runs in the viewer: how they ended, what differs, curves, commands.
+// The panel with information about the runs in the viewer: status, numbers, differences, curves, commands, settings.
 
 function showDetails(shownRuns) {
   const several = shownRuns.length > 1;
@@ -38,10 +38,10 @@ function numbers(run) {
   return definitions(pictures.length ? [["made from", pictures.join(", ")], ...pairs] : pairs);
 }
 
-/** The keys that differ among several runs, and what each run has. */
+/** Makes a table of the keys that differ among several runs, with the value of each run. */
 function differences(shownRuns) {
   const keys = differing(shownRuns);
-  if (!keys.length) return make("p", {}, "None: the same settings.");
+  if (!keys.length) return make("p", {}, "The runs have the same settings.");
   const head = make("tr", {}, ...shownRuns.map((run) => make("th", { scope: "col" }, run.id)));
   const rows = keys.flatMap((key) => [
     make("tr", {}, make("th", { scope: "rowgroup", colSpan: shownRuns.length }, key)),
@@ -53,7 +53,7 @@ function differences(shownRuns) {
   return make("div", { className: "scroll" }, tableOf("", head, rows));
 }
 
-/** What sets a run apart from the one it is compared with, or, with none chosen, its own settings. */
+/** Lists the differences between a run and the chosen reference run, or the run's swept keys if none is chosen. */
 function comparison(run) {
   const choice = make("select", { onchange: () => { state.ref = choice.value; refresh(); } });
   const others = runs.filter((other) => other !== run);
@@ -62,7 +62,7 @@ function comparison(run) {
   const keys = reference && reference !== run ? differing([reference, run]) : Object.keys(run.swept);
   const rows = keys.map((key) => [key, reference && reference !== run ? change(run, reference, key) : shown(run, key)]);
   return make("div", {}, make("label", { className: "choice" }, make("span", {}, "Compare with"), choice),
-    rows.length ? definitions(rows) : make("p", {}, reference ? "The same settings." : ""));
+    rows.length ? definitions(rows) : make("p", {}, reference ? "Both runs have the same settings." : ""));
 }
 
 function change(run, reference, key) {
@@ -72,7 +72,7 @@ function change(run, reference, key) {
 function movies(run) {
   const opened = { target: "_blank", rel: "noopener" };
   const links = run.movies.map((href, i) => make("a", { href, ...opened }, `animation ${i + 1} `));
-  return make("p", {}, "Playing: ", ...links);
+  return make("p", {}, "Movies: ", ...links);
 }
 
 function command(run) {

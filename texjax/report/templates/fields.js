@@ -1,4 +1,4 @@
-// What runs can be filtered and sorted by, and set out along: what is swept, what differs, measures, all of the config.
+// The keys by which runs are filtered, sorted and arranged: swept keys, facts of a run, measures, and config keys.
 
 let data, runs, byName, fields;
 
@@ -29,12 +29,12 @@ function sourceOf(run) {
   return names.length ? names.join(", ") : run.swept.source;
 }
 
-/** The keys of some mapping of the runs, in order of appearance. */
+/** Returns the keys of a mapping that every run has, such as its config, in order of their first appearance. */
 function keysOf(of, among = runs) {
   return [...new Set(among.flatMap((run) => Object.keys(of(run))))];
 }
 
-/** {group: keys}. A key that is swept as a whole stands for those below it. */
+/** Returns {group: keys}. A key of a group that is swept as a whole stands for all keys below it. */
 function grouped() {
   const swept = keysOf((run) => run.swept).filter((key) => key !== "source");
   const below = (key) => swept.some((other) => key === other || key.startsWith(`${other}.`));
@@ -51,7 +51,7 @@ const allKeys = () => Object.values(fields).flat();
 
 const label = (key) => LABELS[key] ?? key;
 
-/** What a run has under a key; undefined where it has nothing. */
+/** Returns the value of a run for a key; undefined if it has none. */
 function valueOf(run, key) {
   if (Object.hasOwn(OWN, key)) return OWN[key](run);
   if (Object.hasOwn(run.swept, key)) return run.swept[key];
@@ -63,7 +63,7 @@ function valueOf(run, key) {
 
 const has = (run, key) => valueOf(run, key) !== undefined;
 
-/** A group of the config, such as the layers of a term where other runs sweep them. */
+/** Returns a group of the run's config, such as the layers of a term, which other runs sweep as a whole. */
 function nested(run, key) {
   if (!run.begun) return undefined;
   const prefix = `${key}.`;
@@ -73,7 +73,7 @@ function nested(run, key) {
   return Object.fromEntries(pairs.map(([name, value]) => [name.slice(prefix.length), value]));
 }
 
-/** What a run has under a key, as text. */
+/** Returns the value of a run for a key as text. */
 function shown(run, key) {
   const value = valueOf(run, key);
   return Object.hasOwn(SHOWN, key) ? SHOWN[key](value) : text(value);
@@ -84,13 +84,13 @@ function haystack(run) {
   return [run.id, run.status, sourceOf(run), run.error, ...settings].map(text).join("\n").toLowerCase();
 }
 
-/** The keys that differ among these runs: swept ones first, a group as a whole. */
+/** Returns the keys whose values differ among these runs, swept keys first. */
 function differing(among) {
   const keys = ["source", ...fields.Swept, ...fields["Config, differing"]];
   return keys.filter((key) => among.some((run) => !same(valueOf(run, key), valueOf(among[0], key))));
 }
 
-/** The keys along which a grid can be set out. */
+/** Returns the keys that can be the columns or rows of the grid, by group. */
 function axes() {
   const differ = fields["Config, differing"];
   return { Swept: fields.Swept, Run: ["source", "status"], "Config, differing": differ };

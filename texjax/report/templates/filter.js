@@ -1,4 +1,4 @@
-// The filter: words that must all hold, see the help of the page.
+// The filter: a run is shown if it meets every word of the query; the help of the page explains the words.
 
 const TERM = /(-?)(?:"([^"]*)"?|([^\s"<>=!~]+)(<=|>=|!=|=|<|>|~)(?:"([^"]*)"?|(\S*))|(\S+))/g;
 const COMPARE = {
@@ -8,7 +8,7 @@ const COMPARE = {
   ">=": (a, b) => a >= b,
 };
 
-/** {test: run -> boolean, unknown: keys there are not}. */
+/** Parses a query and returns {test: run -> boolean, unknown: keys that no run has}. */
 function parsed(query) {
   const tests = [];
   const unknown = [];
@@ -31,7 +31,7 @@ function containing(word) {
   return (run) => run.haystack.includes(wanted);
 }
 
-/** The key of that name, else those that end in it, else those that contain it. */
+/** Returns the key of that name, else all keys that end in the name, else all keys that contain it. */
 function matching(name) {
   const wanted = name.toLowerCase();
   const keys = allKeys();
@@ -57,14 +57,14 @@ function holds(value, sign, wanted) {
   return written === wanted.toLowerCase() || (typeof value === "number" && wanted !== "" && value === Number(wanted));
 }
 
-/** The word that asks for what a run has under a key. */
+/** Returns the word of a query that selects this value of a key. */
 function asking(key, value) {
   const written = text(value).replaceAll('"', "");
   const quoted = written && !/\s/.test(written) ? written : `"${written}"`;
   return /[\s"<>=!~]/.test(key) ? quoted : `${key}=${quoted}`;
 }
 
-/** The query with that word in it, or without where it was. */
+/** Adds a word to a query, or removes it if the query has it. */
 function toggled(query, word) {
   const padded = ` ${query.trim()} `;
   return (padded.includes(` ${word} `) ? padded.replace(` ${word} `, " ") : `${padded}${word}`).trim();

@@ -1,12 +1,12 @@
-// Results set out along two keys.
+// The grid: results arranged by the values of two keys.
 
-/** The distinct values of a key among runs, in order, undefined last. */
+/** Returns the distinct values of a key among runs, sorted, undefined last. */
 function distinct(among, key) {
   const found = new Map(among.map((run) => [JSON.stringify(valueOf(run, key)), valueOf(run, key)]));
   return [...found.values()].sort(order);
 }
 
-/** The two keys, chosen or else those with most values; "" for none. */
+/** Returns the keys of columns and rows: the chosen ones, or else those with the most values; "none" for no rows. */
 function chosenAxes() {
   const keys = Object.values(axes()).flat();
   const counted = keys.filter((key) => key !== "status").map((key) => [key, distinct(runs, key).length])
@@ -52,7 +52,7 @@ function heading(key, value, scope, among) {
   return make("th", { scope }, run ? thumbnail(run.sources[0], "") : null, make("span", {}, text(value)));
 }
 
-/** A result; `others`: keys that tell it from those of the same place. */
+/** Makes the cell of a run; `others` are the keys that distinguish the runs in one place of the grid. */
 function cell(run, others) {
   const open = make("button", { type: "button", className: `shot ${run.status}`, "data-id": run.id }, resultOf(run));
   open.onclick = (event) => (event.shiftKey || event.ctrlKey || event.metaKey ? toggleChosen(run) : openViewer([run]));

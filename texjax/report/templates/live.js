@@ -1,4 +1,4 @@
-// The page of `texjax report --serve` asks its own server for news; any other asks nobody.
+// Updates: the page of `texjax report --serve` asks its own server for new records; any other page asks no server.
 
 const PERIOD = 2000; // milliseconds
 
@@ -11,12 +11,12 @@ async function look() {
     const found = await (await fetch("/-/version")).json();
     if (found !== data.live) await reload();
   } catch {
-    // The server has ended, or is about to come back; what is shown stays.
+    // The server has ended, perhaps only for a moment; the page keeps showing what it has.
   }
   setTimeout(look, PERIOD);
 }
 
-/** Show the new records, and keep the view. */
+/** Shows the new records and keeps the view. */
 async function reload() {
   const focused = document.activeElement.closest("[data-id]")?.dataset.id;
   const before = opened();

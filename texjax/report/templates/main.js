@@ -1,10 +1,10 @@
-// The page: what of the runs is visible, and what its controls do.
+// The page as a whole: which runs are visible, what the controls do, and the start of everything.
 
 let shownRuns = [];
 
 const visible = () => shownRuns;
 
-/** Show everything as the state says; the viewer may stay as it is. */
+/** Shows everything as the state says; the viewer only on request. */
 function show(withViewer = true) {
   const { test, unknown } = parsed(state.q);
   shownRuns = sorted(runs.filter(test));
@@ -20,7 +20,7 @@ function show(withViewer = true) {
 function summarize(unknown) {
   const all = `${runs.length} ${runs.length === 1 ? "run" : "runs"}`;
   const count = shownRuns.length === runs.length ? all : `${shownRuns.length} of ${all}`;
-  const complaint = unknown.length ? ` · no key ${unknown.map((key) => `“${key}”`).join(", ")}` : "";
+  const complaint = unknown.length ? ` · no run has the key ${unknown.map((key) => `“${key}”`).join(", ")}` : "";
   byId("summary").textContent = `${count}${complaint}${data.live ? " · live" : ""}`;
   byId("nothing").hidden = shownRuns.length > 0;
 }
@@ -45,7 +45,7 @@ function showControlsOfView() {
   document.documentElement.style.setProperty("--size", `${Math.min(256, Math.max(64, Number(state.size) || 144))}px`);
 }
 
-/** How many runs are in each state, to click and filter by; nothing where all are finished. */
+/** Shows how many runs have each status, as buttons that filter; nothing if all runs have the same status. */
 function showStatuses() {
   const counts = new Map();
   for (const run of runs) counts.set(run.status, (counts.get(run.status) ?? 0) + 1);
@@ -82,13 +82,13 @@ function setQuery(query) {
   show();
 }
 
-/** What depends on the runs only. */
+/** Builds everything that depends on the runs alone, and not on the state. */
 function build() {
   buildSheet();
   sheetOrder = "";
   const pairs = (keys) => keys.map((key) => [key, label(key)]);
   const groups = Object.fromEntries(Object.entries(fields).map(([name, keys]) => [name, pairs(keys)]));
-  fill(byId("sort"), { "": [["", "order"]], ...groups }, state.sort);
+  fill(byId("sort"), { "": [["", "order of the runs"]], ...groups }, state.sort);
   const along = Object.fromEntries(Object.entries(axes()).map(([name, keys]) => [name, pairs(keys)]));
   fill(byId("x"), along, state.x);
   fill(byId("y"), { "": [["none", "none"]], ...along }, state.y);
@@ -113,7 +113,7 @@ function prepareControls() {
   }
 }
 
-/** Light or dark: as the system has it, until one is chosen. */
+/** Switches between light and dark; until the first switch the page follows the system. */
 function changeTheme() {
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
   const now = document.documentElement.dataset.theme || (dark ? "dark" : "light");
@@ -126,7 +126,7 @@ function setTheme(theme) {
     if (theme) localStorage.setItem("texjax-theme", theme);
     else document.documentElement.dataset.theme = localStorage.getItem("texjax-theme") ?? "";
   } catch {
-    // Some browsers keep nothing for files.
+    // Some browsers store nothing for pages that are files; the theme then lasts until the page is closed.
   }
 }
 
@@ -145,7 +145,7 @@ function pageKey(event) {
   event.preventDefault();
 }
 
-/** Arrow keys go from run to run: to the nearest in that direction. */
+/** Moves the focus, on an arrow key, to the nearest run in that direction. */
 function walk(event) {
   const here = event.target.closest("[data-id]");
   const arrow = ARROWS[event.key];

@@ -1,6 +1,6 @@
-// The panes of the viewer: pictures side by side, or two behind a divide.
+// The panes of the viewer: pictures side by side, or two pictures on the two sides of a movable line.
 
-/** A picture to show: {index of the picture, name for people, kind}. */
+/** Returns the pictures to show, as {index of the picture, name to display, kind, run}. */
 function items(shownRuns) {
   const given = shownRuns.flatMap((run) => [
     ...run.content.map((index) => ({ index, name: `Content ${picture(index).name}`, kind: "content", run })),
@@ -11,7 +11,7 @@ function items(shownRuns) {
   return [...numbered(unique), ...shownRuns.map(resultItem)];
 }
 
-/** Tells files of one name apart. */
+/** Numbers the items that share a name. */
 function numbered(all) {
   return all.map((item, i) => {
     const before = all.slice(0, i).filter((other) => other.name === item.name).length;
@@ -25,7 +25,7 @@ function resultItem(run) {
   return { index: run.pictures[at], name: [run.id, swept].filter(Boolean).join("  "), kind: "result", run };
 }
 
-/** The sides at which a run saw a picture: of sources as it resized them, of the content those of its result. */
+/** Returns the size to which the run resized a picture: sources by its settings, a content to its result's size. */
 function sidesSeen({ kind, run }, width, height) {
   const made = run.pictures.length ? picture(run.pictures[0]) : {};
   if (kind === "content" && made.width) return [made.width, made.height];
@@ -36,7 +36,7 @@ function sidesSeen({ kind, run }, width, height) {
   return [Math.round(width * factor), Math.round(height * factor)];
 }
 
-/** A canvas of a picture, once or 2 x 2 times. */
+/** Makes a canvas that shows a picture once, or repeated 2 x 2 times. */
 function layer(item) {
   const shownPicture = item.index === undefined ? {} : picture(item.index);
   const made = { canvas: make("div", { className: "canvas" }), width: 0, height: 0, kind: item.kind };
@@ -79,7 +79,7 @@ function showSide(shownRuns) {
   layOut(shownPanes.length);
 }
 
-/** As many columns as make the panes largest. */
+/** Chooses the number of columns that makes the panes largest. */
 function layOut(count) {
   const { clientWidth, clientHeight } = byId("stage");
   const side = (columns) => Math.min(clientWidth / columns, clientHeight / Math.ceil(count / columns));
@@ -89,7 +89,7 @@ function layOut(count) {
   arrange();
 }
 
-/** What can be on a side of the divide: [value, item]; what the runs were given, their results, all other results. */
+/** Returns what can be on a side of the line, as [value, item]: the runs' inputs, their results, all other results. */
 function candidates(shownRuns) {
   const near = items(shownRuns).filter((item) => item.index !== undefined);
   const others = visible().filter((run) => run.pictures.length && !shownRuns.includes(run)).map(resultItem);

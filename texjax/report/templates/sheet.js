@@ -1,8 +1,8 @@
-// The contact sheet: a card for each run, its source beside its result.
+// The contact sheet: a card for each run, with its source beside its result.
 
 const cards = new Map();
 
-/** A picture's small version, or its name where there is none. */
+/** Makes the thumbnail of a picture, or a placeholder with its name if it cannot be shown. */
 function thumbnail(index, alt) {
   const shownPicture = index === undefined ? {} : picture(index);
   if (!shownPicture.src) return placeholder(shownPicture.name ?? alt, shownPicture.name ? "the file is gone" : "");
@@ -16,14 +16,11 @@ function placeholder(name, reason) {
   return make("span", { className: "placeholder" }, make("span", {}, name), reason ? make("small", {}, reason) : null);
 }
 
-/** A run's first picture, or what it says instead. */
+/** Makes the thumbnail of a run's result, or a placeholder with its status. */
 function resultOf(run, at = 0) {
   if (run.pictures.length) return thumbnail(run.pictures[at], `Result of ${run.id}`);
   return placeholder(run.status, run.status === "failed" ? "no picture" : "no picture yet");
 }
-
-/** What a result is to be compared with: the content of a transfer, else the source. */
-const counterpart = (run) => run.content[0] ?? run.sources[0];
 
 function figure(content, caption) {
   return make("figure", {}, content, make("figcaption", {}, caption));
@@ -34,7 +31,7 @@ function sizeOf(run) {
   return width ? `${width} × ${height}` : "";
 }
 
-/** What a run was given, small: sources, and the content of a transfer. */
+/** Makes figures of a run's inputs: the content of a transfer, and the sources. */
 function givenFigures(run) {
   const of = (indices, kind) => indices.map((index) => {
     const { name } = picture(index);
@@ -64,13 +61,13 @@ function title(run, shot) {
 
 const badge = (status) => make("span", { className: `badge ${status}` }, status);
 
-/** The box that selects a run. */
+/** Makes the box that selects a run. */
 function tick(run) {
   const box = make("input", { type: "checkbox", className: "tick", onchange: () => toggleChosen(run) });
   return make("label", {}, box, make("b", {}, run.id));
 }
 
-/** Leafs through the pictures of a run. */
+/** Makes the buttons that leaf through the pictures of a run. */
 function leaf(run, shot) {
   let at = 0;
   const place = make("span", {}, `1/${run.pictures.length}`);
@@ -83,7 +80,7 @@ function leaf(run, shot) {
     button("›", step(1), { ariaLabel: "Next picture" }));
 }
 
-/** What sets a run apart, to click and filter by. */
+/** Makes buttons of the settings that distinguish a run; each filters by its setting. */
 function settings(run) {
   const keys = fields.Swept.length ? fields.Swept : differing(runs).filter((key) => key !== "source").slice(0, 6);
   const chips = keys.filter((key) => has(run, key)).map((key) => {
@@ -95,7 +92,7 @@ function settings(run) {
   return make("div", { className: "settings" }, ...chips);
 }
 
-/** The end of a dotted key that tells it from the others. */
+/** Returns the shortest end of a dotted key that no other swept key shares. */
 function shortened(key) {
   const parts = key.split(".");
   for (let count = 1; count < parts.length; count += 1) {
@@ -105,7 +102,7 @@ function shortened(key) {
   return key;
 }
 
-/** Numbers of a run, that by which the sheet is sorted among them. */
+/** Makes the line of a run's numbers, which includes the key that the sheet is sorted by. */
 function facts(run) {
   const keys = ["loss", "seconds", "memory"].filter((key) => has(run, key));
   const seen = ["", "id", ...keys, ...fields.Swept];
@@ -122,7 +119,7 @@ function buildSheet() {
 
 let sheetOrder = "";
 
-/** Show the cards of these runs, in this order. */
+/** Shows the cards of these runs in sorted order. */
 function showSheet(among) {
   const visible = new Set(among.map((run) => run.id));
   const wanted = sheetKey();
@@ -141,6 +138,6 @@ function sorted(among) {
   const sign = state.down ? -1 : 1;
   const values = new Map(among.map((run) => [run, valueOf(run, state.sort)]));
   const missing = (run) => values.get(run) == null;
-  // What is missing stays last in both directions.
+  // Runs without a value stay last in both directions.
   return [...among].sort((a, b) => missing(a) - missing(b) || sign * order(values.get(a), values.get(b)));
 }

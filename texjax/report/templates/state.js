@@ -1,4 +1,4 @@
-// What is shown and how. The address keeps it, so that a view can be shared.
+// The state: what the page shows, and how. The address contains it, so that a view can be shared.
 
 const DEFAULTS = {
   view: "sheet", q: "", sort: "", down: "", x: "", y: "", ref: "", size: "144", chosen: "",
@@ -6,7 +6,7 @@ const DEFAULTS = {
 };
 const state = { ...DEFAULTS };
 
-/** Identifiers in one string; they may hold any character. */
+/** Joins identifiers, which may contain any character, into one string. */
 const joined = (ids) => ids.map(encodeURIComponent).join(",");
 const split = (joinedIds) => (joinedIds ? joinedIds.split(",").map(decoded) : []);
 
@@ -29,7 +29,7 @@ function readAddress() {
 
 let writing;
 
-/** Put the state into the address, soon: browsers refuse too many changes. */
+/** Puts the state into the address after a moment, because browsers refuse frequent changes. */
 function writeAddress() {
   clearTimeout(writing);
   writing = setTimeout(() => {

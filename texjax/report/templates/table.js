@@ -1,6 +1,6 @@
-// What differs between the runs, as a table.
+// The table of the settings and numbers that differ between runs.
 
-const LONGEST = 300; // rows; more say nothing at a glance, and the filter takes them apart
+const LONGEST = 300; // rows; a longer table is hard to survey, and the filter shortens it
 
 function showTable(among) {
   const reference = byName.get(state.ref);
@@ -10,7 +10,7 @@ function showTable(among) {
   const body = rows.slice(0, LONGEST).map((run) => row(run, keys, reference));
   const rest = rows.length - LONGEST;
   byId("table").replaceChildren(tableOf("runs", head, body),
-    rest > 0 ? make("p", { className: "note" }, `${rest} more; filter to see them.`) : "");
+    rest > 0 ? make("p", { className: "note" }, `${rest} more runs; filter to see them.`) : "");
 }
 
 function columnsOf(among) {

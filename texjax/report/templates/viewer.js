@@ -1,6 +1,6 @@
-// The viewer: pictures of one or several runs at full size.
+// The viewer, which shows pictures of one or several runs at full size.
 
-let returning; // what had the focus before
+let returning; // the element that had the focus before the viewer opened
 
 function openViewer(shownRuns) {
   returning = document.activeElement;
@@ -16,7 +16,7 @@ function closeViewer() {
   returning?.focus?.();
 }
 
-/** Open, fill or close the viewer, as the state says. */
+/** Opens, fills or closes the viewer, as the state says. */
 function showViewer() {
   const shownRuns = opened();
   const viewer = byId("viewer");
@@ -27,7 +27,7 @@ function showViewer() {
   if (!viewer.open) {
     if (state.info === "" && window.innerWidth > 900) state.info = "1";
     viewer.showModal();
-    viewer.focus(); // no button, whose ring would be the first thing to see
+    viewer.focus(); // otherwise the first button would have the focus, and a ring that draws the eye
   }
   refresh();
 }
@@ -56,7 +56,7 @@ function showControls(shownRuns) {
   byId("details").hidden = state.info !== "1";
 }
 
-/** Go to another of the runs that the page shows. */
+/** Goes to another of the runs that the page shows. */
 function step(by) {
   const among = visible();
   const at = among.indexOf(opened()[0]);

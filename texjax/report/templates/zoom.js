@@ -1,19 +1,20 @@
-// One zoom and one place for all pictures shown together. Zoom is in screen pixels per picture pixel, so that at 1 a
-// picture is exact; the place is a fraction of each picture's sides, so that corners of pictures of any size meet.
+// Zoom and place, which all pictures in the viewer share. The zoom is in screen pixels per picture pixel, so that 1
+// shows a picture exactly. The place is a fraction of each picture's sides, so that corners of pictures of any size
+// coincide.
 
 const FACTOR = Math.SQRT2;
 const LARGEST = 32;
 
-let panes = []; // {element, layers: [{canvas, width, height, kind}]}; width and height in pixels, with repeats
+let panes = []; // {element, layers: [{canvas, width, height, kind}]}; width and height include the repeats, in pixels
 
 const ratio = () => window.devicePixelRatio || 1;
 
-/** The largest zoom at which all results are seen whole; above 1 a whole number, which keeps pixels square. */
+/** Returns the largest zoom that shows all results whole; above 2 a whole number, which keeps pixels square. */
 function fitting() {
   const all = panes.flatMap(({ element, layers }) => layers.map((layer) => [element, layer]))
     .filter(([, { width }]) => width);
   const results = all.filter(([, { kind }]) => kind === "result");
-  // A source can be many times as large, and is seen at the scale of the results.
+  // Sources do not count: one can be many times as large as the results, and is shown at their scale.
   const zooms = (results.length ? results : all).map(([element, { width, height }]) => (
     Math.min(element.clientWidth / width, element.clientHeight / height) * ratio()));
   const zoom = zooms.length ? Math.min(...zooms) : 1;
@@ -27,7 +28,7 @@ function placeNow() {
   return Number.isFinite(x) && Number.isFinite(y) && state.at ? [x, y] : [0.5, 0.5];
 }
 
-/** Put every picture where zoom and place say. */
+/** Moves and scales every picture as zoom and place say. */
 function arrange() {
   const zoom = zoomNow();
   const [x, y] = placeNow();
@@ -37,21 +38,21 @@ function arrange() {
       const left = whole(element.clientWidth / 2 - x * width * scale);
       const top = whole(element.clientHeight / 2 - y * height * scale);
       canvas.style.transform = `translate(${left}px, ${top}px) scale(${scale})`;
-      // Squares of unequal size, as between 1 and 2, are worse than a soft picture.
+      // At other zooms below 3, pixels would become squares of unequal size, which look worse than a soft picture.
       canvas.classList.toggle("sharp", Number.isInteger(zoom) || zoom >= 3);
     }
   }
   byId("zoom").textContent = `${Math.round(zoom * 100)} %`;
 }
 
-/** To a whole pixel of the screen: between two, a picture at 100 % would be blurred. */
+/** Rounds a position to a whole pixel of the screen, because a picture at 100 % would be blurred between two. */
 const whole = (position) => Math.round(position * ratio()) / ratio();
 
 function setZoom(zoom, anchor) {
   const before = zoomNow();
   const after = Math.min(LARGEST, Math.max(0.02, zoom));
   if (anchor) {
-    // What is under the pointer stays there.
+    // The point of the picture under the pointer stays there.
     const [x, y] = anchor;
     const by = ratio() / before - ratio() / after;
     moveTo(anchor.pane, x * by, y * by);
@@ -61,7 +62,7 @@ function setZoom(zoom, anchor) {
   writeAddress();
 }
 
-/** Move the place by pixels of that pane's picture. */
+/** Moves the place by pixels of that pane's picture. */
 function moveTo(pane, dx, dy) {
   const { width, height } = pane.layers.at(-1);
   if (!width) return;
@@ -85,13 +86,13 @@ function fit() {
   writeAddress();
 }
 
-/** The pointer's place in a pane, from its middle. */
+/** Returns the pointer's position relative to the middle of a pane. */
 function anchorAt(pane, event) {
   const box = pane.element.getBoundingClientRect();
   return Object.assign([event.clientX - box.left - box.width / 2, event.clientY - box.top - box.height / 2], { pane });
 }
 
-/** Let wheel, dragging, pinching and double clicks on a pane move all panes. */
+/** Lets wheel, dragging, pinching and double clicks on a pane move all panes. */
 function listen(pane) {
   const pointers = new Map();
   const { element } = pane;

@@ -1,19 +1,24 @@
-"""What all engines take."""
+"""The types that all engines share."""
 
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-Work: TypeAlias = Callable[[Any], None]
-Moments: TypeAlias = Generator[None, None, None]
-Engine: TypeAlias = Callable[..., Moments]
+Work: TypeAlias = Callable[[Any], None]  # what an engine calls with every batch
+Ticks: TypeAlias = Generator[None, None, None]  # yields from time to time until every batch has ended
+Engine: TypeAlias = Callable[..., Ticks]  # (work, batches, resources) -> ticks
 
 
 class Resources(NamedTuple):
-    """What an engine is to use.
+    """What an engine may use.
 
-    jobs: batches at a time, at most; None for as many as the engine thinks right. folder: for its own files. cpus,
-    gpus, tpus: that a batch needs while it runs; parts of a GPU are possible. options: of the cluster's own.
+    Attributes:
+        jobs: The largest number of batches at a time; None leaves the number to the engine.
+        folder: A folder for files of the engine.
+        cpus: CPUs that a batch needs while it runs.
+        gpus: GPUs that a batch needs; a fraction shares a GPU.
+        tpus: TPUs that a batch needs.
+        options: Settings of the cluster, by name.
     """
 
     jobs: int | None

@@ -1,4 +1,4 @@
-"""This machine: one batch after the other in this process, or several at a time in processes of their own."""
+"""Engines of this machine: batches in turn in this process, or several at a time in processes of their own."""
 
 import contextlib
 import multiprocessing
@@ -14,31 +14,33 @@ from typing import Any
 from texjax import errors
 from texjax.sweeps.engines import contract
 
-POLL = 0.5  # seconds between looks at what has been written
-PATIENCE = 60  # seconds for interrupted processes to write what they have
+POLL = 0.5  # seconds between ticks
+PATIENCE = 60  # seconds that interrupted processes have to write their results
 
 
-def serial(work: contract.Work, batches: Sequence[Any], resources: contract.Resources) -> contract.Moments:
-    """In this process, one after the other."""
+def serial(work: contract.Work, batches: Sequence[Any], resources: contract.Resources) -> contract.Ticks:
+    """Run all batches in this process, one after the other."""
     for batch in batches:
-        for part in batch:
-            work([part])
+        for task in batch:
+            work([task])
             yield
 
 
-def processes(work: contract.Work, batches: Sequence[Any], resources: contract.Resources) -> contract.Moments:
-    """Each batch in a fresh process, `jobs` at a time, or all.
+def processes(work: contract.Work, batches: Sequence[Any], resources: contract.Resources) -> contract.Ticks:
+    """Run each batch in a new process, at most `jobs` at a time.
 
-    JAX must not be forked, so they are spawned. One process for each batch and not a pool of them: where one dies, of
-    too little memory say, a pool of the standard library loses all its work.
+    Processes are spawned, as a process with JAX must not be forked. Each batch has its own process and there is no
+    pool, because a pool of the standard library loses all its work if one process dies, for example of too little
+    memory.
     """
     context, waiting, running = multiprocessing.get_context("spawn"), list(batches), []
-    resource_tracker.ensure_running()  # its start lets signals through, which `_deferred` holds back
+    # The tracker is started first, because its start would unblock the signals that `_deferred_interrupts` blocks.
+    resource_tracker.ensure_running()
     try:
         while waiting or running:
             while waiting and (resources.jobs is None or len(running) < resources.jobs):
                 running.append(context.Process(target=_child, args=(work, waiting.pop(0))))
-                with _deferred():
+                with _deferred_interrupts():
                     running[-1].start()
             connection.wait([process.sentinel for process in running], timeout=POLL)
             running = [process for process in running if process.is_alive()]
@@ -48,28 +50,29 @@ def processes(work: contract.Work, batches: Sequence[Any], resources: contract.R
 
 
 def _child(work: contract.Work, batch: Any) -> None:
-    """Work in a process of its own, as long as its parent lives."""
-    # Out of the terminal's group: Ctrl-C gets to the parent, which passes it on, once.
+    """Work in a process of its own, which ends at once if its parent dies."""
+    # The child leaves the terminal's process group: Ctrl-C reaches the parent, which passes it on exactly once.
     with contextlib.suppress(AttributeError, OSError):
         os.setpgid(0, 0)
     parent = multiprocessing.parent_process()
     if parent is not None:
         if connection.wait([parent.sentinel], timeout=0):
-            return  # killed while this process started
+            return  # the parent was killed while this process started
         threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
     try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a script runs in the background
+        # SIGINT is ignored by default in a process that a script started in the background.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         _mask(signal.SIG_UNBLOCK)
         work(batch)
     except KeyboardInterrupt:
         return
-    except errors.TexjaxError as error:  # what becomes of a run is in its records, if they can be written
+    except errors.TexjaxError as error:  # a run's own errors are in its records; this one concerns the records
         sys.exit(f"texjax: {error}")
 
 
 @contextlib.contextmanager
-def _deferred() -> Iterator[None]:
-    """Hold Ctrl-C back; a process that is started within holds it back until it can end in order."""
+def _deferred_interrupts() -> Iterator[None]:
+    """Block SIGINT; a process that is started meanwhile inherits this and unblocks it once it can end in order."""
     _mask(signal.SIG_BLOCK)
     try:
         yield
@@ -78,18 +81,18 @@ def _deferred() -> Iterator[None]:
 
 
 def _mask(how: int) -> None:
-    with contextlib.suppress(AttributeError):  # not on every platform
+    with contextlib.suppress(AttributeError):  # the function does not exist on every platform
         signal.pthread_sigmask(how, {signal.SIGINT})
 
 
 def _die_with(parent: BaseProcess) -> None:
-    """A killed sweep that is started again must not find runs of the killed one still writing."""
+    """End this process when its parent ends: after a kill, the next sweep must not find runs that still write."""
     connection.wait([parent.sentinel])
     os._exit(1)
 
 
 def _interrupt(running: Sequence[BaseProcess]) -> None:
-    """End processes as Ctrl-C does, so that they write what they have."""
+    """Interrupt processes as Ctrl-C does, so that they write their results, and kill those that do not end."""
     for process in running:
         if process.is_alive() and process.pid:
             os.kill(process.pid, signal.SIGINT)

@@ -1,4 +1,4 @@
-"""Slurm, by submitit: a job array with an element for each batch."""
+"""The engine of Slurm, by submitit: a job array with one element for each batch."""
 
 import ast
 import importlib
@@ -9,23 +9,26 @@ from typing import Any
 from texjax import errors
 from texjax.sweeps.engines import contract
 
-POLL = 5.0
-PATIENCE = 60  # seconds for canceled jobs to end; Slurm kills them after 30
+POLL = 5.0  # seconds between ticks, at most
+PATIENCE = 60  # seconds that canceled jobs have to end; Slurm kills them after 30
 
 
-def slurm(work: contract.Work, batches: Sequence[Any], resources: contract.Resources) -> contract.Moments:
-    """Batches as elements of a job array, `jobs` at a time.
+def slurm(work: contract.Work, batches: Sequence[Any], resources: contract.Resources) -> contract.Ticks:
+    """Run batches as elements of a job array, at most `jobs` at a time.
 
-    options: of submitit's `update_parameters`, such as slurm_partition=gpu and timeout_min=60; cluster=local runs them
-    on this machine, to try. Logs are in `folder`, which all machines must see, as they must the sources.
+    The options are those of submitit's `update_parameters`, such as slurm_partition=gpu and timeout_min=60; the option
+    cluster=local runs the array on this machine, as a trial. Logs go to `folder`, which all machines must see, as they
+    must see the sources.
 
-    Raises TexjaxError where submitit is not installed or does not take an option, and where there is no Slurm.
+    Raises:
+        TexjaxError: If submitit is not installed or does not accept an option, or there is no Slurm.
+        EnvironmentFault: If Slurm refuses the job.
     """
     try:
         submitit: Any = importlib.import_module("submitit")
     except ImportError:
         raise errors.TexjaxError("the engine slurm is not installed; pip install 'texjax[slurm]'.") from None
-    options = {key: _value(text) for key, text in resources.options.items()}
+    options = {key: _parsed(text) for key, text in resources.options.items()}
     try:
         executor = submitit.AutoExecutor(folder=resources.folder / "slurm", cluster=options.pop("cluster", "slurm"))
         executor.update_parameters(
@@ -36,13 +39,13 @@ def slurm(work: contract.Work, batches: Sequence[Any], resources: contract.Resou
         )
     except (RuntimeError, NameError, ValueError, TypeError, AssertionError) as error:
         raise errors.TexjaxError(
-            f"submitit does not start ({_line(error)}); see --option and its documentation."
+            f"submitit does not start ({_one_line(error)}); see --option and the documentation of submitit."
         ) from error
     try:
         jobs = executor.map_array(work, list(batches))
-    except RuntimeError as error:  # what sbatch says
+    except RuntimeError as error:  # it has the message of sbatch
         raise errors.EnvironmentFault(
-            f"submitit cannot submit ({_line(error)}); see --option and the cluster's rules."
+            f"submitit cannot submit ({_one_line(error)}); see --option and the cluster's rules."
         ) from error
     try:
         while not all(job.done() for job in jobs):
@@ -50,25 +53,25 @@ def slurm(work: contract.Work, batches: Sequence[Any], resources: contract.Resou
             time.sleep(min(POLL, 0.2 * len(jobs)))
         yield
     finally:
-        left = [job for job in jobs if not job.done()]
-        for job in left:
+        unfinished = [job for job in jobs if not job.done()]
+        for job in unfinished:
             job.cancel()
-        _wait(left)
+        _wait(unfinished)
 
 
 def _wait(jobs: Sequence[Any]) -> None:
-    """Until none is left that might still write, for some time."""
+    """Wait until no job can write any more, but no longer than `PATIENCE`."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end and not all(job.done(force_check=True) for job in jobs):
         time.sleep(0.2)
 
 
-def _line(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
 
 
-def _value(text: str) -> Any:
-    """A number, or whatever else Python writes so; else the text."""
+def _parsed(text: str) -> Any:
+    """Return the Python literal that the text spells, such as a number, else the text itself."""
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from texjax import config as configs
-from texjax import errors
-from texjax.runs import run
-from texjax.synthesis import inits
+from texjax import errors, inits
+from texjax.synthesis import optimize
 
 SHAPE = (60, 80)  # one for all, as every operation is compiled for each shape
 
@@ -134,7 +133,7 @@ def test_symmetric_stays_in_range(seed: int, blur: float, amplitude: float):
 
 @pytest.mark.parametrize("blur", [-1.0, float("nan"), float("inf")])
 def test_a_blur_that_cannot_be(blur: float):
-    with pytest.raises(errors.TexjaxError, match=f"blur is {blur}"):
+    with pytest.raises(errors.TexjaxError, match=f"blur of the symmetric start is {blur}"):
         inits.symmetric(jax.random.key(0), SHAPE, [], blur=blur)
 
 
@@ -245,15 +244,13 @@ def test_picture_with_noise(file: str):
 
 @pytest.mark.parametrize("name", ["symmetric", "crop", "picture"])
 def test_a_run_starts_so(name: str, file: str):
-    config = configs.load("random:tiny")
     spec = {"picture": {"path": file, "deviation": 0.1}}.get(name, {})
-    config.update(size=SHAPE[::-1], count=3, seed=5)
-    with config.unlocked():
-        config.init = {"name": name, **spec}
+    changes = {"size": SHAPE[::-1], "count": 3, "seed": 5, "init": {"name": name, **spec}}
+    config = configs.overridden(configs.load("random:tiny"), changes)
     sources = [jnp.asarray(BIG)]
     keys = [jax.random.fold_in(jax.random.key(5), i) for i in range(3)]
     want = [getattr(inits, name)(key, SHAPE, sources, **spec) for key in keys]
-    np.testing.assert_array_equal(run.start(config, sources), jnp.stack(want)[:, None])
+    np.testing.assert_array_equal(optimize.start(config, {"sources": sources}), jnp.stack(want)[:, None])
     assert not np.array_equal(want[0], want[1])
 
 

@@ -1,0 +1,230 @@
+"""The functions behind `import texjax`: arrays or paths in, arrays out. They write no files."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import jax
+import numpy as np
+
+from texjax import checks, errors, images, measures, progress, types
+from texjax import config as configs
+from texjax.runs import inputs
+from texjax.synthesis import loop, optimize, schedule
+
+Picture: TypeAlias = str | os.PathLike[str] | np.ndarray | jax.Array
+Pictures: TypeAlias = Picture | Sequence[Picture]
+Config: TypeAlias = Any  # a name, a path, or a config that `texjax.config.load` returned
+
+
+def synthesize(sources: Pictures, *, config: Config = "texture", **keys: Any) -> np.ndarray:
+    """Make pictures with the look of the sources, by default as Snelgrove 2017 does (doi 10.1145/3145749.3149449).
+
+    Args:
+        sources: a picture or a list of pictures: paths, folders of pictures, or arrays of NumPy or JAX. An array is
+            [h, w, 3] or [h, w], floats in [0, 1] or uint8, sRGB.
+        config: name of a shipped config, such as "snelgrove" or "texture:network=vgg19"; the path of a config file; or
+            a config that `texjax.config.load` returned.
+        **keys: keys of the config, such as size=(512, 512) for width and height in pixels, seed=1 or count=4. Nested
+            keys are given by `**{"terms.gram.weight": 2.0}`; a mapping takes the place of a whole group.
+
+    Returns:
+        The picture [h, w, 3], float32 in [0, 1]; with several outputs or frames a stack [count x frames, h, w, 3].
+
+    Raises:
+        TexjaxError: for pictures, a config or keys that cannot be used, in one sentence.
+    """
+    settings = _config(config, keys)
+    return _run(settings, {"sources": _images(settings, "sources", sources)})
+
+
+def transfer(content: Picture, styles: Pictures, *, config: Config = "multiscale_style", **keys: Any) -> np.ndarray:
+    """Give a picture the look of styles and keep its content (Gatys et al. 2016, doi 10.1109/CVPR.2016.265).
+
+    Args:
+        content: the picture to keep, a path or an array as for `synthesize`.
+        styles: a picture or a list of pictures to look like.
+        config: as for `synthesize`; it needs terms of group "content".
+        **keys: keys of the config, as for `synthesize`. Unless `size` is given, the output has the proportions of the
+            content, is at most as long as the config's longer side, and is not larger than the content.
+
+    Returns:
+        As `synthesize`.
+
+    Raises:
+        TexjaxError: as `synthesize`.
+    """
+    settings = _config(config, keys)
+    picture = _image(settings, "content", content)
+    settings = _sized_like(settings, picture, keys)
+    pictures = {"sources": _images(settings, "sources", styles), "content": [_fit(settings, "content", 0, picture)]}
+    return _run(settings, pictures)
+
+
+def analogy(
+    a: Picture, a_prime: Picture, b: Picture, *, config: Config = "analogies:network=compact", **keys: Any
+) -> np.ndarray:
+    """Make the picture that is to B as A' is to A (Hertzmann et al. 2001, doi 10.1145/383259.383295).
+
+    Args:
+        a: a picture, a path or an array as for `synthesize`.
+        a_prime: what was made of A, as large as A.
+        b: the picture to treat in the same way.
+        config: as for `synthesize`; it needs terms of group "analogy".
+        **keys: keys of the config, as for `transfer`.
+
+    Returns:
+        As `synthesize`.
+
+    Raises:
+        TexjaxError: as `synthesize`, and where A and A' differ in size.
+    """
+    settings = _config(config, keys)
+    triple = [_image(settings, "analogy", picture) for picture in (a, a_prime, b)]
+    settings = _sized_like(settings, triple[2], keys)
+    fitted = [_fit(settings, "analogy", i, picture) for i, picture in enumerate(triple)]
+    pictures = {"sources": [fitted[1]], "content": [fitted[2]], "analogy": fitted}
+    inputs.check_analogy(pictures)
+    return _run(settings, pictures)
+
+
+def iterate(
+    sources: Pictures, *, content: Picture | None = None, config: Config = "texture", **keys: Any
+) -> Iterator[loop.Iterate]:
+    """Return an iterator over the steps of a synthesis or, with a content, of a transfer.
+
+    The pictures, the config and its keys are checked at once, before the first iterate is asked for.
+
+    Args:
+        sources: as for `synthesize`, or the styles of a transfer.
+        content: the picture to keep, as for `transfer`.
+        config: as for `synthesize`.
+        **keys: keys of the config, as for `synthesize`; `save_every` is the number of steps between two iterates.
+
+    Returns:
+        Iterates with `step`; `images` [count, frames, h, w, 3], float32, not clipped to [0, 1]; `loss` and `terms`,
+        means over the outputs; `seconds` since the iterate before; `metrics` of every step, arrays [steps, count]; and
+        `state`, all that the optimizer remembers.
+
+    Raises:
+        TexjaxError: as `synthesize`.
+    """
+    settings = _config(config, keys)
+    pictures: dict[str, list[np.ndarray]] = {}
+    if content is not None:
+        picture = _image(settings, "content", content)
+        settings = _sized_like(settings, picture, keys)
+        pictures["content"] = [_fit(settings, "content", 0, picture)]
+    pictures["sources"] = _images(settings, "sources", sources)
+    return optimize.prepare(settings, pictures).iterates
+
+
+def measure(
+    image: Picture,
+    sources: Pictures,
+    *,
+    extractor: types.Extractor | None = None,
+    layers: Sequence[str] = ("conv1_1", "pool1", "pool2", "conv3_2"),
+    octaves: int = 4,
+) -> dict[str, float]:
+    """Compare a result with its sources in numbers; `texjax.measures` describes each, with the paper it is from.
+
+    Args:
+        image: the result, a path or an array as for `synthesize`; sides of at least 56 px, as of the sources.
+        sources: a picture or a list of pictures.
+        extractor: with a network, such as `texjax.features.vgg19(path)`, also the Gram error is measured.
+        layers: of the Gram error.
+        octaves: of the Gram error, at most: as many as fit.
+
+    Returns:
+        Name -> value. `texjax.measures.MEANINGS` says what is good.
+
+    Raises:
+        TexjaxError: for pictures that cannot be used or are too small, and for unknown layers.
+    """
+    settings = configs.defaults()
+    result, originals = _image(settings, "result", image), _all_images(settings, "sources", sources)
+    measures.check_sizes({"the result": result} | {f"source {i}": image for i, image in enumerate(originals, start=1)})
+    if extractor is None:
+        return measures.measure_all(result, originals)
+    fitting = measures.largest_octaves(extractor, [result, *originals], layers, octaves)
+    return measures.measure_all(result, originals, extractor, layers, fitting)
+
+
+def _config(config: Config, keys: Mapping[str, Any]) -> configs.Config:
+    base = configs.load(config) if isinstance(config, str) else config
+    settings = configs.overridden(base, keys)
+    checks.values(settings)
+    return settings
+
+
+def _sized_like(config: configs.Config, picture: np.ndarray, keys: Mapping[str, Any]) -> configs.Config:
+    """The config with the size that a content asks for, where no size is given."""
+    if "size" in keys:
+        return config
+    return configs.overridden(config, {"size": inputs.output_size(picture.shape, max(config.size))})
+
+
+def _run(config: configs.Config, pictures: dict[str, list[np.ndarray]]) -> np.ndarray:
+    """Run to the end, with a progress bar, and return the pictures."""
+    iterates, last = optimize.prepare(config, pictures).iterates, None
+    with progress.steps(schedule.total(config)) as watch:
+        for last in iterates:
+            if not np.isfinite(last.metrics["loss"]).all():
+                raise errors.TexjaxError(
+                    f"the loss is no number after step {last.step}; use smaller term weights, range 'penalty' or "
+                    f"precision 'float32'."
+                )
+            watch(last)
+    assert last is not None  # the start is always yielded
+    outputs = optimize.outputs(last, config, pictures).clip(0, 1)
+    return outputs[0] if len(outputs) == 1 else outputs
+
+
+def _images(config: configs.Config, group: str, pictures: Pictures) -> list[np.ndarray]:
+    """The pictures of a group, at the size that the config wants."""
+    return [_fit(config, group, i, image) for i, image in enumerate(_all_images(config, group, pictures))]
+
+
+def _all_images(config: configs.Config, group: str, pictures: Pictures) -> list[np.ndarray]:
+    """The pictures of a group as they are; a folder stands for the pictures in it."""
+    several: list[Any] = list(pictures) if isinstance(pictures, list | tuple) else [pictures]
+    if not several:
+        raise errors.TexjaxError(f"the list of {group} is empty; give at least one picture.")
+    found = []
+    for picture in several:
+        paths = images.sources(picture) if isinstance(picture, str | os.PathLike) else [picture]
+        found += [_image(config, group, path) for path in paths]
+    return found
+
+
+def _fit(config: configs.Config, group: str, position: int, image: np.ndarray) -> np.ndarray:
+    return inputs.fit(config, group, position, image)
+
+
+def _image(config: configs.Config, group: str, picture: Picture) -> np.ndarray:
+    """An image [h, w, 3], float32 in [0, 1], of a path or an array."""
+    if isinstance(picture, str | os.PathLike):
+        source = config.source
+        return images.load(Path(picture), background=tuple(source.background), max_pixels=source.max_pixels)
+    array = np.asarray(picture)
+    if array.ndim == 2:
+        array = np.repeat(array[:, :, None], 3, axis=2)
+    if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
+        raise errors.TexjaxError(
+            f"a picture of the {group} is an array of shape {list(np.shape(picture))}; give [h, w, 3] or [h, w], and "
+            f"several pictures as a list."
+        )
+    if array.dtype == np.uint8:
+        return (array / np.float32(255)).astype(np.float32)
+    if array.dtype.kind != "f":
+        raise errors.TexjaxError(
+            f"a picture of the {group} is an array of {array.dtype}; give floats in [0, 1], or uint8."
+        )
+    if not (array.min() >= 0 and array.max() <= 1):
+        raise errors.TexjaxError(
+            f"a picture of the {group} has values from {array.min():g} to {array.max():g}; give floats in [0, 1], or "
+            f"uint8."
+        )
+    return array.astype(np.float32)

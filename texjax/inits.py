@@ -1,0 +1,158 @@
+"""Where an optimization starts.
+
+Each function takes a key, the shape (height, width) of the output, and pictures, and returns an image.
+"""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+from texjax import images, pyramid, types, validate
+from texjax.features.weights import origins
+
+Sources = Sequence[types.AnyImage]
+
+__all__ = ["crop", "mean_color", "noise", "picture", "random_phase", "symmetric"]
+
+
+def noise(
+    key: types.PRNGKey, shape: tuple[int, int], sources: Sources, *, mean: float, deviation: float
+) -> types.Image:
+    """Return Gaussian noise about one gray level. mean, deviation: in the image's units, [0, 1]."""
+    return mean + deviation * jax.random.normal(key, (*shape, 3))
+
+
+def mean_color(key: types.PRNGKey, shape: tuple[int, int], sources: Sources, *, deviation: float) -> types.Image:
+    """Return quiet Gaussian noise about the sources' mean color.
+
+    Loud noise would stay in the picture for good, as colored speckle, because the usual layers hardly see it.
+
+    deviation: in the image's units, [0, 1].
+    """
+    color = jnp.stack([source.mean((0, 1)) for source in sources]).mean(0)
+    return color[None, None] + deviation * jax.random.normal(key, (*shape, 3))
+
+
+def random_phase(key: types.PRNGKey, shape: tuple[int, int], sources: Sources, *, contrast: float = 1.0) -> types.Image:
+    """Return noise with the sources' mean color, spectrum and correlation of colors, but no other structure; it tiles.
+
+    c + contrast / sqrt(n) sum_i (s_i - mean s_i) * w_i / sqrt(|s_i|), over n sources s_i (a random window of a source
+    that is larger than the output, and its periodic part), with white noise w_i of deviation 1 and circular convolution
+    *: the asymptotic discrete spot noise of Galerne, Gousseau and Morel 2011 (Random Phase Textures, IEEE TIP 20(1)),
+    and the periodic plus smooth decomposition of Moisan (2011, JMIV 39).
+
+    The finest detail, which optimizing hardly changes, is right from the start. Quiet white noise ends with too little
+    fine detail, most of all along the diagonals.
+
+    contrast: 1 is the sources' own contrast.
+    """
+    color = jnp.stack([source.mean((0, 1)) for source in sources]).mean(0)
+    keys = jax.random.split(key, len(sources))
+    noises = [_spot_noise(key, shape, jnp.asarray(source)) for key, source in zip(keys, sources, strict=True)]
+    return color[None, None] + contrast * sum(noises, start=jnp.zeros(())) / len(sources) ** 0.5
+
+
+def _spot_noise(key: types.PRNGKey, shape: tuple[int, int], source: Float[Array, "_ _ 3"]) -> types.Image:
+    """White noise convolved with a window of the source; it has a mean of about 0 and the window's covariances."""
+    window_key, noise_key = jax.random.split(key)
+    spot = _periodic(_window(window_key, (min(shape[0], source.shape[0]), min(shape[1], source.shape[1])), source))
+    spot = spot - spot.mean((0, 1), keepdims=True)
+    spectrum = jnp.fft.rfft2(spot, shape, axes=(0, 1), norm="backward")
+    white = jnp.fft.rfft2(jax.random.normal(noise_key, shape), axes=(0, 1))
+    return jnp.fft.irfft2(spectrum * white[..., None], shape, axes=(0, 1)) / (spot.shape[0] * spot.shape[1]) ** 0.5
+
+
+def _periodic(image: Float[Array, "h w 3"]) -> Float[Array, "h w 3"]:
+    """The image without the smooth part that holds the jumps between opposite edges (Moisan 2011)."""
+    height, width, _ = image.shape
+    rows, columns = image[-1] - image[0], image[:, -1] - image[:, 0]
+    jumps = jnp.zeros_like(image).at[0].add(rows).at[-1].add(-rows).at[:, 0].add(columns).at[:, -1].add(-columns)
+    row_waves, column_waves = (2 * jnp.cos(2 * jnp.pi * jnp.arange(n) / n) - 2 for n in (height, width))
+    laplacian = (row_waves[:, None] + column_waves[None])[..., None].at[0, 0].set(1.0)  # the mean, 0, stays
+    return image - jnp.fft.ifft2(jnp.fft.fft2(jumps, axes=(0, 1)) / laplacian, axes=(0, 1)).real
+
+
+def symmetric(
+    key: types.PRNGKey,
+    shape: tuple[int, int],
+    sources: Sources,
+    *,
+    blur: int | float = 30.0,
+    amplitude: float = 50 / 255,
+    deviation: float = 2 / 255,
+) -> types.Image:
+    """Return soft blobs of color that resemble their mirror images: the symmetric start of subjective-functions.
+
+    c + amplitude b G_b * (n + n_ud + n_lr) + deviation m, cut off at 0 and 1, with c the color that VGG networks take
+    for zero, n and m white noise of deviation 1, n_ud and n_lr the noise n upside down and right to left, and G_b a
+    Gaussian of standard deviation b pixels, mirrored at the borders. The factor b keeps the contrast of the blobs,
+    about sqrt(3 / (4 pi)) amplitude, whatever their size.
+
+    The defaults are the original's, in which the blur also mixes the frames of an animation.
+
+    Args:
+        key: of the noise.
+        shape: (height, width).
+        sources: not used.
+        blur: b in pixels.
+        amplitude: in the image's units, [0, 1].
+        deviation: in the image's units, [0, 1].
+
+    Raises:
+        TexjaxError: for a blur below 0.
+    """
+    validate.real("blur of the symmetric start", blur, 0)
+    blob_key, noise_key = jax.random.split(key)
+    white = jax.random.normal(blob_key, (*shape, 3))
+    blobs = _blur(white + white[::-1] + white[:, ::-1], blur)
+    image = amplitude * blur * blobs + deviation * jax.random.normal(noise_key, (*shape, 3))
+    return jnp.clip(jnp.array(origins.CAFFE_MEAN)[None, None] + image, 0, 1)
+
+
+def _blur(image: types.Image, deviation: int | float) -> types.Image:
+    """Gaussian blur, mirrored at the borders, by cosine transforms, which cost the same for any deviation.
+
+    The term of k half waves over n pixels is multiplied by exp(-(deviation pi k / n)^2 / 2).
+    """
+    height, width, _ = image.shape
+    rows, columns = (jnp.exp(-((deviation * jnp.pi * jnp.arange(n) / n) ** 2) / 2) for n in (height, width))
+    waves = jax.scipy.fft.dctn(image, axes=(0, 1), norm="ortho")
+    return jax.scipy.fft.idctn(waves * rows[:, None, None] * columns[None, :, None], axes=(0, 1), norm="ortho")
+
+
+def crop(key: types.PRNGKey, shape: tuple[int, int], sources: Sources) -> types.Image:
+    """Return a random window of a random source; a source smaller than the output is mirrored at its edges."""
+    source_key, window_key = jax.random.split(key)
+    which = jax.random.randint(source_key, (), 0, len(sources))
+    return lax.select_n(which, *(_window(window_key, shape, jnp.asarray(source)) for source in sources))
+
+
+def _window(key: types.PRNGKey, shape: tuple[int, int], source: Float[Array, "_ _ 3"]) -> types.Image:
+    vertical, horizontal = jax.random.split(key)
+    rows = _places(vertical, shape[0], source.shape[0])
+    columns = _places(horizontal, shape[1], source.shape[1])
+    return source[rows][:, columns]
+
+
+def _places(key: types.PRNGKey, count: int, side: int) -> Int[Array, " count"]:
+    """`count` neighboring places along a side, from a random one; where the side ends, they turn back."""
+    begin = jax.random.randint(key, (), 0, side - count + 1 if count <= side else 2 * side)
+    at = (begin + jnp.arange(count)) % (2 * side)
+    return jnp.minimum(at, 2 * side - 1 - at)
+
+
+def picture(
+    key: types.PRNGKey, shape: tuple[int, int], sources: Sources, *, path: str, deviation: float = 0.0
+) -> types.Image:
+    """Return the picture of a file, resized to the output by Lanczos (three lobes), with Gaussian noise added.
+
+    path: of the file. deviation: of the noise, in the image's units, [0, 1]; without noise several outputs are all
+        alike.
+
+    Raises TexjaxError as `images.load` does.
+    """
+    image = pyramid.stretch(jnp.asarray(images.load(path)), shape)
+    return image + deviation * jax.random.normal(key, (*shape, 3))

@@ -1,0 +1,30 @@
+"""Describe the software and the devices that a run uses, and the memory that it takes."""
+
+import importlib.metadata
+import platform
+import sys
+from typing import Any
+
+import jax
+
+PACKAGES = ("texjax", "jax", "jaxlib", "flax", "jaxopt", "optax", "numpy")
+
+
+def environment() -> dict[str, Any]:
+    """Return versions of software and names of devices, for run.json."""
+    versions = {package: importlib.metadata.version(package) for package in PACKAGES}
+    return {
+        "versions": {"python": platform.python_version(), **versions},
+        "platform": platform.platform(),
+        "devices": [f"{device.platform}:{device.id} {device.device_kind}" for device in jax.devices()],
+    }
+
+
+def peak_memory() -> int:
+    """Return the largest number of bytes in use so far, on the accelerator if there is one, else in this process."""
+    stats = jax.devices()[0].memory_stats() or {}
+    if "peak_bytes_in_use" in stats:
+        return int(stats["peak_bytes_in_use"])
+    import resource  # does not exist on every platform
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
