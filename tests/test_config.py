@@ -120,7 +120,6 @@ def test_changes_by_key(own: str):
         ({"optimizer": {"range": "clip"}}, r"optimizer has no name; give it, such as \"\{'name': 'adam'\}\""),
         ({"optimizer": {"name": "adam", "history_size": 3}}, "optimizers.adam has no setting 'history_size'"),
         ({"optimizer.name": "adm"}, "unknown name in optimizers 'adm'; did you mean 'adam'"),
-        ({"init": {"name": "noise", "mean": 0.5}}, "inits.noise has no setting deviation; give it beside the name"),
         ({"terms.gram.layers.conv3_2": 1.0}, "terms.gram.layers holds no layer conv3_2; give the mapping as a whole"),
     ],
 )

@@ -99,12 +99,30 @@ def load(spec: str, overrides: Sequence[str] = ()) -> Config:
     """
     name, _, arg = spec.partition(":")
     with _told(name):
-        get_config = _run(name).get("get_config")
-        if get_config is None:
-            raise errors.TexjaxError(f"config {name} cannot be loaded (it defines no get_config); mend it.")
-        config = get_config(arg or None)
+        config = _run(name)["get_config"](arg or None)
     settings.complete(config)
-    return _overridden_by_words(name, config, _joined(overrides)).lock()
+    return overridden_by_words(config, overrides)
+
+
+def overridden_by_words(config: Config, words: Sequence[str]) -> Config:
+    """Return a complete, locked copy of `config` with command line words such as "--config.octaves=3" applied.
+
+    Values are read according to the types of their keys. Raises TexjaxError for words that do not fit.
+    """
+    by_key: dict[str, list[str]] = {}
+    for word in _joined(words):
+        key, equals, _ = word.removeprefix("--config.").partition("=")
+        if not equals:
+            raise errors.TexjaxError(f"{word} has no value; give {word}=VALUE.")
+        by_key.setdefault(key, []).append(word)
+    changed = config.copy_and_resolve_references().unlock()
+    for keys in _in_order(by_key, changed):
+        for key in keys:
+            _check_key(key, _keys(changed))
+            settings.forget_defaults(changed, key)
+        _parse(changed, [word for key in keys for word in by_key[key]])
+        settings.complete(changed)
+    return changed.lock()
 
 
 def overridden(config: Config, changes: Mapping[str, Any]) -> Config:
@@ -142,8 +160,8 @@ def _set(config: Config, key: str, value: Any) -> None:
 def sweep(spec: str) -> Callable[..., Any]:
     """Return the function `sweep(add)` of the config file. Raises TexjaxError where the file has none."""
     name = spec.partition(":")[0]
-    load(spec)  # says what is wrong with a file that cannot be loaded
-    function: Any = _run(name).get("sweep")
+    with _told(name):
+        function: Any = _run(name).get("sweep")
     if not callable(function):
         raise errors.TexjaxError(f"config {name} declares no sweep; define sweep(add) in it, or choose another config.")
     return function
@@ -156,7 +174,10 @@ def _run(name: str) -> dict[str, Any]:
         if name.endswith(".py"):
             raise errors.TexjaxError(f"config file {name} does not exist; give a path, or one of {', '.join(names())}.")
         raise errors.unknown("config", name, names("**/*.py"))
-    return runpy.run_path(str(path))
+    definitions = runpy.run_path(str(path))
+    if "get_config" not in definitions:
+        raise errors.TexjaxError(f"config {name} cannot be loaded (it defines no get_config); mend it.")
+    return definitions
 
 
 @contextlib.contextmanager
@@ -183,23 +204,6 @@ def _check_key(key: str, known: Sequence[str]) -> None:
         raise errors.unknown("config key", key, known)
 
 
-def _overridden_by_words(name: str, config: Config, words: Sequence[str]) -> Config:
-    """Override keys by command line words, whose values are read according to the types of the keys."""
-    by_key: dict[str, list[str]] = {}
-    for word in words:
-        key, equals, _ = word.removeprefix("--config.").partition("=")
-        if not equals:
-            raise errors.TexjaxError(f"{word} has no value; give {word}=VALUE.")
-        by_key.setdefault(key, []).append(word)
-    for keys in _in_order(by_key, config):
-        for key in keys:
-            _check_key(key, _keys(config))
-            settings.forget_defaults(config, key)
-        config = _parse(name, config, [word for key in keys for word in by_key[key]])
-        settings.complete(config)
-    return config
-
-
 def _in_order(changes: Mapping[str, Any], config: Config) -> list[list[str]]:
     """The keys in two steps: whole groups and names first, as these decide which other keys there are."""
     groups = {key for key in _keys(config) if isinstance(settings.group(config, key), ConfigDict)}
@@ -207,22 +211,16 @@ def _in_order(changes: Mapping[str, Any], config: Config) -> list[list[str]]:
     return [first, [key for key in changes if key not in first]]
 
 
-def _parse(name: str, config: Config, words: Sequence[str]) -> Config:
-    """Let ml_collections parse the words as overrides of `config`."""
+def _parse(config: Config, words: Sequence[str]) -> None:
+    """Let ml_collections apply the words to `config`, in place."""
     values, words = flags.FlagValues(), ["texjax", *words]
-    config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=words, lock_config=True)
+    config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=words, lock_config=False)
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # beside some errors the parser prints the whole config
             values(words)
-            return config.unlock()
-    except flags.Error as error:
-        raise errors.TexjaxError(
-            f"{' '.join(str(error).split())[:300]} (config {name}); give a value of that kind."
-        ) from error
-    except (TypeError, ValueError) as error:
-        raise errors.TexjaxError(
-            f"an override does not fit config {name} ({' '.join(str(error).split())[:300]}); give a value of that kind."
-        ) from error
+    except (flags.Error, TypeError, ValueError) as error:
+        text = " ".join(str(error).split())[:300].rstrip(".")
+        raise errors.TexjaxError(f"an override does not fit the config: {text}; give a value of that kind.") from error
 
 
 def _keys(config: ConfigDict, prefix: str = "") -> list[str]:

@@ -83,9 +83,9 @@ def reference(name: str, moments: Any, weights: np.ndarray, regularization: floa
     return scipy_karcher(moments + e[None], weights) - e
 
 
-def check(got: Any, want: Any, rtol: float = 1e-6) -> None:
+def check(actual: Any, want: Any, rtol: float = 1e-6) -> None:
     """Compare matrices entry by entry, in units of the largest entry."""
-    np.testing.assert_allclose(got, want, rtol=0, atol=rtol * np.abs(want).max())
+    np.testing.assert_allclose(actual, want, rtol=0, atol=rtol * np.abs(want).max())
 
 
 @pytest.mark.parametrize("name", joins.NAMES)
@@ -93,8 +93,8 @@ def check(got: Any, want: Any, rtol: float = 1e-6) -> None:
 def test_joins_equal_scipy_in_any_order_of_the_sources(name: str, seed: int, count: int):
     moments, weights = definite(count, seed), random_weights(count, seed)
     order = np.random.default_rng(seed).permutation(count)
-    got = joins.join(name, list(moments[order]), weights[order], 1e-3)
-    check(got, reference(name, moments, weights, 1e-3))
+    joined = joins.join(name, list(moments[order]), weights[order], 1e-3)
+    check(joined, reference(name, moments, weights, 1e-3))
 
 
 def test_average_and_max_by_hand():
@@ -187,8 +187,8 @@ def test_matrices_that_commute_have_the_geometric_means_of_their_eigenvalues(nam
 @given(seed=SEEDS, factor=st.floats(1e-6, 1e6))
 def test_joins_scale_with_their_sources(name: str, seed: int, factor: float):
     moments, weights = definite(3, seed), random_weights(3, seed)
-    got = joins.join(name, list(factor * moments), weights, 1e-3)
-    check(got, factor * reference(name, moments, weights, 1e-3))
+    joined = joins.join(name, list(factor * moments), weights, 1e-3)
+    check(joined, factor * reference(name, moments, weights, 1e-3))
 
 
 @pytest.mark.parametrize("name", SPECTRAL)
@@ -204,16 +204,16 @@ def test_factors_join_by_their_geometric_mean(name: str, seed: int, factors: lis
 def test_affine_invariant_commutes_with_linear_maps_of_the_channels(seed: int, count: int):
     moments, weights = definite(count, seed), random_weights(count, seed)
     change = np.random.default_rng(seed).standard_normal((5, 5)) + 4 * np.eye(5)
-    got = joins.affine_invariant(change[None] @ moments @ change.T[None], weights)
-    check(got, change @ scipy_karcher(moments, weights) @ change.T)
+    joined = joins.affine_invariant(change[None] @ moments @ change.T[None], weights)
+    check(joined, change @ scipy_karcher(moments, weights) @ change.T)
 
 
 @pytest.mark.parametrize("name", SPECTRAL)
 def test_joins_commute_with_rotations_of_the_channels(name: str):
     moments, weights = definite(3), random_weights(3)
     rotation = scipy.stats.ortho_group(5, seed=7).rvs()
-    got = joins.join(name, list(rotation[None] @ moments @ rotation.T[None]), weights, 1e-3)
-    check(got, rotation @ reference(name, moments, weights, 1e-3) @ rotation.T)
+    joined = joins.join(name, list(rotation[None] @ moments @ rotation.T[None]), weights, 1e-3)
+    check(joined, rotation @ reference(name, moments, weights, 1e-3) @ rotation.T)
 
 
 @pytest.mark.parametrize("name", SPECTRAL)
@@ -244,21 +244,21 @@ def test_singular_matrices(name: str, rank: int):
         want = scipy.linalg.expm(0.3 * log(a) + 0.7 * log(b))
     else:
         want = a @ scipy.linalg.fractional_matrix_power(scipy.linalg.solve(a, b), 0.7)
-    got = joins.join(name, list(moments), weights, 0.01)
-    check(got, want - e * np.eye(6), 1e-9)
-    np.testing.assert_array_equal(got, got.T)
-    assert np.linalg.eigvalsh(got)[0] > -1e-6 * np.abs(got).max()
-    np.testing.assert_allclose(got[2], 0, atol=1e-9 * np.abs(got).max())
+    joined = joins.join(name, list(moments), weights, 0.01)
+    check(joined, want - e * np.eye(6), 1e-9)
+    np.testing.assert_array_equal(joined, joined.T)
+    assert np.linalg.eigvalsh(joined)[0] > -1e-6 * np.abs(joined).max()
+    np.testing.assert_allclose(joined[2], 0, atol=1e-9 * np.abs(joined).max())
 
 
 @pytest.mark.parametrize("name", SPECTRAL)
 @given(seed=SEEDS, rank=st.integers(1, 5), count=COUNTS)
 def test_joins_stay_semidefinite(name: str, seed: int, rank: int, count: int):
     moments, weights = singular(count, rank, seed=seed), random_weights(count, seed)
-    got = joins.join(name, list(moments), weights, 1e-3)
-    assert np.isfinite(got).all()
+    joined = joins.join(name, list(moments), weights, 1e-3)
+    assert np.isfinite(joined).all()
     # Up to the rounding of the sources to float32.
-    assert np.linalg.eigvalsh(got)[0] > -1e-6 * np.trace(np.tensordot(weights, moments.astype(float), 1))
+    assert np.linalg.eigvalsh(joined)[0] > -1e-6 * np.trace(np.tensordot(weights, moments.astype(float), 1))
 
 
 @pytest.mark.parametrize(("pixels", "channels"), [(10, 24), (500, 16)])
@@ -300,7 +300,7 @@ def test_matrices_of_different_sizes_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("count", "given_weights", "position", "want"),
+    ("count", "source_weights", "position", "want"),
     [
         (1, (), 0.5, [1]),
         (3, (), 0.5, [1 / 3, 1 / 3, 1 / 3]),
@@ -310,12 +310,12 @@ def test_matrices_of_different_sizes_are_refused():
         (1, (7.0,), 0.5, [1]),
     ],
 )
-def test_weights_are_normalized(count: int, given_weights: tuple[float, ...], position: float, want: list[float]):
-    np.testing.assert_allclose(joins.normalized("average", count, given_weights, position), want, rtol=1e-12)
+def test_weights_are_normalized(count: int, source_weights: tuple[float, ...], position: float, want: list[float]):
+    np.testing.assert_allclose(joins.normalized("average", count, source_weights, position), want, rtol=1e-12)
 
 
 @pytest.mark.parametrize(
-    ("name", "count", "given_weights", "position", "words"),
+    ("name", "count", "source_weights", "position", "words"),
     [
         ("average", 3, (1.0, 2.0), 0.5, "2 numbers for 3 sources"),
         ("riemann", 1, (1.0, 2.0), 0.5, "2 numbers for 1 source;"),
@@ -331,9 +331,9 @@ def test_weights_are_normalized(count: int, given_weights: tuple[float, ...], po
         ("max", 2, (), 0.25, "join_position .* 'max' takes no position"),
     ],
 )
-def test_unusable_weights_are_refused(name, count, given_weights, position, words):
+def test_unusable_weights_are_refused(name, count, source_weights, position, words):
     with pytest.raises(errors.TexjaxError, match=words):
-        joins.normalized(name, count, given_weights, position)
+        joins.normalized(name, count, source_weights, position)
 
 
 EXTRACTOR = features.random(size=3, channels=4)
@@ -352,8 +352,8 @@ def test_three_sources_through_the_objective(name: str):
     rng = np.random.default_rng(0)
     sources = [rng.random((12, 9, 3)), rng.random((8, 15, 3)) ** 3, np.full((7, 7, 3), 0.5)]
     sources = [source.astype(np.float32) for source in sources]
-    given_weights = () if name == "max" else (1.0, 2.0, 3.0)
-    loss = losses.gram(normalization="pixels", join=name, join_weights=given_weights)
+    source_weights = () if name == "max" else (1.0, 2.0, 3.0)
+    loss = losses.gram(normalization="pixels", join=name, join_weights=source_weights)
     problem = objective.objective(EXTRACTOR, [types.Term("gram", loss, 1.0, {"conv1_1": 1.0})], 1)
     targets = problem.join([problem.summarize(EXTRACTOR.weights, jnp.asarray(source)) for source in sources])
     want = reference(name, [moments_of(source) for source in sources], np.array([1, 2, 3]) / 6, 1e-3)

@@ -132,8 +132,8 @@ def job(args: argparse.Namespace, overrides: Sequence[str]) -> Job:
     return Job(config, {"sources": images.sources(words)})
 
 
-def resolve(args: argparse.Namespace, overrides: Sequence[str]) -> configs.Config:
-    """Return the config with the flags and the overrides in it.
+def resolve(args: argparse.Namespace, overrides: Sequence[str], base: configs.Config | None = None) -> configs.Config:
+    """Return the config with the flags and the overrides in it. base: the config that --config names, if it is loaded.
 
     Raises TexjaxError for a flag that has no meaning for this config.
     """
@@ -141,7 +141,7 @@ def resolve(args: argparse.Namespace, overrides: Sequence[str]) -> configs.Confi
         raise errors.unknown("kind of start", args.seed, STARTS)
     if args.seed is not None and args.init is not None:
         raise errors.TexjaxError("--seed and --init both choose the start; leave one of them out.")
-    base = configs.load(args.config)
+    base = configs.load(args.config) if base is None else base
     flags = _flag_overrides(args, base)
     if any(word.startswith("--config.init=") for word in flags) and any(
         word.startswith("--config.init.") for word in overrides
@@ -153,9 +153,8 @@ def resolve(args: argparse.Namespace, overrides: Sequence[str]) -> configs.Confi
     # An override wins over a flag. Both of them given, ml_collections would join tuples instead of replacing them.
     overridden = {word.partition("=")[0] for word in overrides}
     flags = [word for word in flags if word.partition("=")[0] not in overridden]
-    if not _animated(args):
-        return configs.load(args.config, [*flags, *overrides])
-    return _with_frames(args, configs.load(args.config, [*flags, *overrides]), overridden)
+    config = configs.overridden_by_words(base, [*flags, *overrides])
+    return _with_frames(args, config, overridden) if _animated(args) else config
 
 
 def _animated(args: argparse.Namespace) -> bool:
@@ -167,11 +166,11 @@ def _with_frames(args: argparse.Namespace, config: configs.Config, overridden: s
     """The config with the terms that tie frames together, and what the flags say of them."""
     terms = _terms_with(config, "shift")
     if not terms:
-        added = configs.load(ANIMATION).terms
-        terms = _terms_with(configs.load(ANIMATION), "shift")
+        animation = configs.load(ANIMATION)
+        terms = _terms_with(animation, "shift")
         with config.unlocked():
             for name in terms:
-                config.terms[name] = added[name]
+                config.terms[name] = animation.terms[name]
                 # The defaults of subjective-functions.
                 config.terms[name].update(weight=1.0, shift=5.0)
     values = {key: getattr(args, flag) for flag, key in FRAMES.items() if getattr(args, flag) is not None}

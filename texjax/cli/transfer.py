@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from texjax import config as configs
-from texjax import errors
+from texjax import errors, validate
 from texjax.cli import synthesize
 
 STARTS = {
@@ -102,7 +102,7 @@ def _job(args: argparse.Namespace, overrides: Sequence[str], pictures: dict[str,
     if "--config.size" not in overridden:
         args.output_width, args.output_height = _size(args, base, images.load(args.content).shape)
     flags = [f"{key}={value}" for key, value in values.items() if key not in overridden]
-    return synthesize.Job(synthesize.resolve(args, [*flags, *overrides]), pictures)
+    return synthesize.Job(synthesize.resolve(args, [*flags, *overrides], base), pictures)
 
 
 def _values(args: argparse.Namespace, base: configs.Config) -> dict[str, Any]:
@@ -139,8 +139,8 @@ def _size(args: argparse.Namespace, base: configs.Config, shape: tuple[int, ...]
     from texjax.runs import inputs
 
     height, width = shape[:2]
-    if args.max_size is not None and args.max_size < 1:
-        raise errors.TexjaxError(f"--max-size is {args.max_size}; give a whole number from 1.")
+    if args.max_size is not None:
+        validate.whole("--max-size", args.max_size, 1)
     if args.output_width is not None and args.output_height is not None:
         return args.output_width, args.output_height
     if args.output_width is not None:
