@@ -21,8 +21,8 @@ LOSSES = {
     "analogy full": lambda: losses.analogy(patch=2, full=True),
     "content": losses.content,
     "gram": losses.gram,
-    "inter_frame": lambda: losses.inter_frame(order=1),  # the stacks have two frames
-    "inter_frame lap1": lambda: losses.inter_frame(order=1, distance_type="lap1"),
+    "inter_frame": lambda: losses.inter_frame(order=1, octaves=2),  # the stacks have two frames
+    "inter_frame lap1": lambda: losses.inter_frame(order=1, octaves=2, distance_type="lap1"),
     "mean": losses.mean,
     "mrf": losses.mrf,
     "mrf overlap": lambda: losses.mrf(patch=2, stride=1, bank_stride=1, normalization="overlap"),

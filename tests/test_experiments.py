@@ -55,9 +55,9 @@ def test_a_table_and_a_sheet(script: str, variants: int, folder: Path, random_vg
 @pytest.mark.parametrize(
     ("command", "pictures", "methods", "columns"),
     [
-        ("transfer", ["source", "other", "third"], ["multiscale_style", "cnnmrf_transfer"], 4),
+        ("transfer", ["source", "other", "third"], ["multiscale_style"], 3),
         ("analogy", ["source", "other", "third"], ["analogies"], 4),
-        ("synthesize", ["source", "other"], ["cnnmrf"], 2),
+        ("synthesize", ["source"], ["texture", "cnnmrf"], 3),
     ],
 )
 def test_compare_transfer(command: str, pictures: list[str], methods: list[str], columns: int, folder: Path):
@@ -113,7 +113,7 @@ def test_benchmark_of_optimizers(folder: Path, random_vgg19: Path):
         ["source", run] for run in ("SciPy", "SciPy, moved", "lbfgs penalty", "adam clip")
     ]
     ratios = [float(row[head.index("over SciPy")]) for row in lines]
-    assert ratios[0] == 1 and all(0.5 < ratio < 20 for ratio in ratios)
+    assert ratios[0] == 1 and 0.5 < ratios[1] < 2 and min(ratios) > 0
 
 
 @pytest.mark.slow

@@ -192,11 +192,11 @@ def _all_images(config: configs.Config, group: str, pictures: Pictures) -> list[
     several: list[Any] = list(pictures) if isinstance(pictures, list | tuple) else [pictures]
     if not several:
         raise errors.TexjaxError(f"the list of {group} is empty; give at least one picture.")
-    found = []
+    loaded = []
     for picture in several:
         paths = images.sources(picture) if isinstance(picture, str | os.PathLike) else [picture]
-        found += [_image(config, group, path) for path in paths]
-    return found
+        loaded += [_image(config, group, path) for path in paths]
+    return loaded
 
 
 def _fit(config: configs.Config, group: str, position: int, image: np.ndarray) -> np.ndarray:

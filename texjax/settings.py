@@ -30,13 +30,13 @@ def complete(config: Any) -> None:
     Raises TexjaxError for a name or a setting that does not exist, and for a setting without default that is missing.
     """
     with config.unlocked():
-        for key, package, own in _named_groups(config):
+        for key, package, extra in _named_groups(config):
             spec = group(config, key)
             if "name" not in spec:
                 raise errors.TexjaxError(f"{key} has no name; give it, such as \"{{'name': '{_names(package)[0]}'}}\".")
             known = _settings(package, spec["name"])
-            _check_settings(spec, package, known, own)
-            for name, default in {**own, **known}.items():
+            _check_settings(spec, package, known, extra)
+            for name, default in {**extra, **known}.items():
                 if name not in spec:
                     spec[name] = default
 
@@ -46,9 +46,9 @@ def _named_groups(config: Any) -> Iterator[tuple[str, ModuleType, dict[str, Any]
     # Imported late: they import JAX, and a command's --help shall answer at once.
     from texjax import features, inits, losses, optimizers
 
-    for key, package, own in (("features", features, {}), ("optimizer", optimizers, {}), ("init", inits, INIT)):
+    for key, package, extra in (("features", features, {}), ("optimizer", optimizers, {}), ("init", inits, INIT)):
         if key in config:
-            yield key, package, own
+            yield key, package, extra
     for name in config.get("terms", {}):
         yield f"terms.{name}", losses, TERM
 
@@ -77,16 +77,16 @@ def _is_setting(parameter: inspect.Parameter) -> bool:
     return parameter.kind is parameter.KEYWORD_ONLY or parameter.default is not parameter.empty
 
 
-def _check_settings(spec: Any, package: ModuleType, known: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+def _check_settings(spec: Any, package: ModuleType, known: Mapping[str, Any], extra: Mapping[str, Any]) -> None:
     """Raise TexjaxError for a key that the named function lacks, and for a missing one without default."""
     function = f"{package.__name__.rpartition('.')[2]}.{spec['name']}"
     for key in spec:
-        if key != "name" and key not in known and key not in own:
+        if key != "name" and key not in known and key not in extra:
             raise errors.TexjaxError(
                 f"{function} has no setting '{key}' (it has {', '.join(known) or 'none'}); give the mapping as a "
                 f"whole, such as \"{{'name': '{spec['name']}'}}\"."
             )
-    for key, default in {**own, **known}.items():
+    for key, default in {**extra, **known}.items():
         if default is inspect.Parameter.empty and key not in spec:
             raise errors.TexjaxError(f"{function} has no setting {key}; give it beside the name.")
 

@@ -123,28 +123,31 @@ def test_target_equals_the_formula(kind: str, shift: float, octave: int):
 )
 def test_equals_the_formula(kind: str, count: int, order: int):
     frames, source, distance = stack(count) / 2, stack(1, 9, 7, seed=1)[0], l2 if kind == "l2" else lap1(1)
-    loss = losses.inter_frame(shift=3, order=order, distance_type=kind)
+    loss = losses.inter_frame(shift=3, order=order, distance_type=kind, octaves=2)
     expected = formula(frames, target(source, 1.5, distance), order, distance)
     assert value(loss, frames, target_of(loss, source, octave=1), octave=1) == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["l2", "lap1"])
 def test_octaves_add_by_their_weights(kind: str):
-    """Each octave has its own scale of the distance, and its own share of the shift."""
+    """Each octave has its own scale of the distance and its own share of the shift; some octaves may be left out."""
     frames, sources = (
         {octave: stack(count, 8 - octave, 9, seed=count + octave) for octave in (0, 2)} for count in (3, 1)
     )
-    weights, loss = {0: 2.0, 2: 0.5}, losses.inter_frame(shift=6, distance_type=kind)
+    weights = {0: 2.0, 2: 0.5}
 
     def at_octaves(stacks: dict[int, np.ndarray]) -> list[types.View]:
         return [view._replace(weight=weights[o]) for o in stacks for view in views(stacks[o], o)]
 
-    joined = loss.join([loss.summarize(at_octaves(sources))])
     distances = {octave: l2 if kind == "l2" else lap1(octave) for octave in weights}
-    expected = sum(
-        weights[o] * formula(frames[o], target(sources[o][0], 6 / 2**o, distances[o]), 2, distances[o]) for o in weights
-    )
-    assert float(loss.value(at_octaves(frames), joined)) == pytest.approx(expected, rel=1e-4)
+    shares = {
+        o: weights[o] * formula(frames[o], target(sources[o][0], 6 / 2**o, distances[o]), 2, distances[o])
+        for o in weights
+    }
+    for octaves, expected in ((1, shares[0]), (2, shares[0]), (3, shares[0] + shares[2])):
+        loss = losses.inter_frame(shift=6, distance_type=kind, octaves=octaves)
+        targets = loss.join([loss.summarize(at_octaves(sources))])
+        assert float(loss.value(at_octaves(frames), targets)) == pytest.approx(expected, rel=1e-4)
 
 
 def test_defaults_are_those_of_the_original():
@@ -219,22 +222,20 @@ def test_l2_adds_over_any_partition(seed: int, parts: int):
     assert whole["sum"].shape == (2, 3) and whole["count"] == frames[0].size
 
 
-def test_octave_weights_choose_octaves():
+def test_octaves_of_a_run():
     """In a run, octave o sees level o of the circular pyramid, with its own weight and its own share of the shift.
 
     For octave 1, whose pixels are two of the image's, a shift of 4 is a shift of 2. The circular pyramid of a picture
     of even sides moves with the picture, so the source may be moved before it is reduced, as the original does.
     """
     config = configs.load("animation:tiny")
-    config.terms.inter_frame.update(weight=2.0, octave_weights=(1.0, 0.25), shift=4.0)
-    parts = build.parts(config)
-    (term,) = [term for term in parts.terms if term.name == "inter_frame"]
     frames, source = stack(3, 16, 20), stack(1, 16, 12, seed=1)[0]
 
-    def share(octave_weights: tuple[float, ...]) -> float:
-        problem = objective.objective(
-            parts.extractor, [term._replace(octave_weights=octave_weights)], len(octave_weights), "circular"
-        )
+    def share(**settings) -> float:
+        config.terms.inter_frame.update(weight=2.0, shift=4.0, **settings)
+        parts = build.parts(config)
+        (term,) = [term for term in parts.terms if term.name == "inter_frame"]
+        problem = objective.objective(parts.extractor, [term], 2, "circular")
         weights = parts.extractor.weights
         targets = problem.join([jax.jit(problem.summarize)(weights, jnp.asarray(source))])
         _, shares = jax.jit(problem.value)(jnp.asarray(frames), weights, targets)
@@ -251,10 +252,10 @@ def test_octave_weights_choose_octaves():
     coarse_target = (l2(small[0], small[1]) + l2(small[1], small[2])) / 2
     fine = formula(frames, target(source, 4), 2)
     coarse = formula(np.stack([halved(frame) for frame in frames]), coarse_target, 2)
-    assert term.octave_weights == (1.0, 0.25)
-    assert share(term.octave_weights) == pytest.approx(2 * fine + 0.5 * coarse, rel=1e-4)
-    assert share((1.0, 0.0)) == pytest.approx(2 * fine, rel=1e-4)
-    assert share((0.0, 0.25)) == pytest.approx(0.5 * coarse, rel=1e-4)
+    assert share() == pytest.approx(2 * fine, rel=1e-4)
+    assert share(octaves=2) == pytest.approx(2 * fine + 2 * coarse, rel=1e-4)
+    assert share(octaves=2, octave_weights=(1.0, 0.25)) == pytest.approx(2 * fine + 0.5 * coarse, rel=1e-4)
+    assert share(octaves=2, octave_weights=(0.0, 0.25)) == pytest.approx(0.5 * coarse, rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -262,6 +263,7 @@ def test_octave_weights_choose_octaves():
     [
         ({"shift": -1}, "shift of the inter-frame loss is -1; give a number from 0"),
         ({"shift": float("nan")}, "shift of the inter-frame loss is nan"),
+        ({"octaves": 0}, "octaves of the inter-frame loss is 0; give a whole number from 1"),
         ({"order": 0}, "order of the inter-frame loss is 0; give a whole number from 1"),
         ({"distance_type": "l1"}, "l1.*did you mean"),
     ],

@@ -1,4 +1,4 @@
-"""A loss of one's own, from `texjax.types` and `texjax.losses.places` alone, against NumPy."""
+"""A loss that is written outside of texjax, with `texjax.types` and `texjax.losses.places` alone, against NumPy."""
 
 import jax
 import jax.numpy as jnp
@@ -7,26 +7,30 @@ import pytest
 
 from texjax import features, losses, types
 from texjax.losses import places
+from texjax.synthesis import objective
 
 
 def sliced_wasserstein(*, directions: int = 16, period: int = 10) -> types.Loss:
     """Squared distance of sorted projections of the features (Heitz et al. 2021, arXiv 2006.07229), without masks."""
 
-    def draw(views, targets, previous, key):
+    def draw(views, targets, previous, key):  # unit vectors [c, directions] at each place
         keys = jax.random.split(key, len(views))
-        normal = [jax.random.normal(k, (v.features.shape[3], directions)) for k, v in zip(keys, views, strict=True)]
-        return [columns / jnp.linalg.norm(columns, axis=0, keepdims=True) for columns in normal]
+        vectors = [jax.random.normal(k, (v.features.shape[-1], directions)) for k, v in zip(keys, views, strict=True)]
+        return [v / jnp.linalg.norm(v, axis=0, keepdims=True) for v in vectors]
 
-    def at_place(view, source, projections):
-        pixels = view.features.reshape(len(view.features), -1, view.features.shape[3])
-        ours, theirs = jnp.sort(pixels @ projections, axis=1), jnp.sort(source @ projections, axis=0)
-        ranks = jnp.arange(ours.shape[1]) * len(theirs) // ours.shape[1]  # a source has another number of pixels
-        return view.weight * ((ours - theirs[ranks][None]) ** 2).mean((1, 2)).sum()
+    def at_place(view, source, vectors):
+        pixels = view.features.reshape(len(view.features), -1, view.features.shape[-1])  # [n, pixels, c]
+        image, source = jnp.sort(pixels @ vectors, axis=1), jnp.sort(source @ vectors, axis=0)
+        ranks = jnp.arange(image.shape[1]) * len(source) // image.shape[1]  # the numbers of pixels may differ
+        return view.weight * ((image - source[ranks][None]) ** 2).mean((1, 2)).sum()
+
+    def value(views, targets, choice):
+        return places.sum_of([at_place(*place) for place in zip(views, targets, choice, strict=True)])
 
     return types.Loss(
-        summarize=places.at_each_place(lambda maps, mask: maps.reshape(-1, maps.shape[2])),
-        join=places.join_each_place(jnp.concatenate),
-        value=lambda views, targets, choice: places.sum_of(list(map(at_place, views, targets, choice))),
+        summarize=places.at_each_place(lambda features, mask: features.reshape(-1, features.shape[-1])),
+        join=places.join_each_place(jnp.concatenate),  # the pixels of all sources
+        value=value,
         refresh=draw,
         period=period,
     )
@@ -112,6 +116,19 @@ def test_it_runs_in_between_with_a_gradient():
     result, gradient = jax.jit(jax.value_and_grad(value))(jnp.asarray(image))
     assert float(result) == pytest.approx(expected, rel=1e-4)
     np.testing.assert_allclose(gradient, slope.reshape(image.shape), rtol=1e-3, atol=1e-6)
+
+
+def test_a_run_draws_every_ten_steps():
+    extractor, images = features.random(size=3, channels=4), jnp.full((1, 6, 5, 3), 0.5)
+    problem = objective.objective(extractor, [types.Term("sliced", LOSS, 1.0, {"pixels": 1.0, "conv1_1": 1.0})], 1)
+    assert problem.periods == (10,)
+    targets = problem.join([problem.summarize(extractor.weights, images[0])])
+    refresh = jax.jit(problem.refresh)
+    first = refresh(images, extractor.weights, targets, None, jax.random.key(0), 0)
+    for step in range(1, 21):
+        choice = refresh(images, extractor.weights, targets, first, jax.random.key(step), step)
+        same = [np.array_equal(a, b) for a, b in zip(jax.tree.leaves(choice), jax.tree.leaves(first), strict=True)]
+        assert same == [step % 10 != 0] * 2
 
 
 def test_it_falls_with_several_octaves_and_layers():

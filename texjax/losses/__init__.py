@@ -14,5 +14,5 @@ from texjax.losses.mrf import mrf
 from texjax.losses.novelty import novelty
 from texjax.losses.smoothness import smoothness
 
-NAMES = ("analogy", "content", "gram", "inter_frame", "mean", "mrf", "novelty", "smoothness")
 __all__ = ["analogy", "between", "content", "gram", "inter_frame", "mean", "mrf", "novelty", "smoothness"]
+NAMES = tuple(name for name in __all__ if name != "between")

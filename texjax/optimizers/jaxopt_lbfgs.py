@@ -152,8 +152,9 @@ def _settings(evaluate: Callable[..., Any], history_size: int, max_linesearch: i
 def _one_loop(solver: Any) -> Any:
     """Rewire the line search of a jaxopt solver to one loop that evaluates the network in two places instead of six.
 
-    XLA compiles the network once for each place. jaxopt writes the first iteration out before the loop, and after a
-    failed search it evaluates once more for a step that is better than none; here `step` restarts instead.
+    XLA compiles the network once for each place, but for two of the six that it finds unreachable. jaxopt writes the
+    first iteration out before the loop, and after a failed search it evaluates once more for a step that is better than
+    none; here `step` restarts instead.
     """
     search = solver.run_ls.__self__
     search._make_safe_step = search._keep_step
