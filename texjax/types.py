@@ -137,7 +137,8 @@ class Additive(NamedTuple):
 
     measure: (view, target of the place) -> sums over the pixels of the layer, for the stack. Each pixel's share is
         multiplied by the mask.
-    distance: (list of the sums at all places, views, target) -> scalar. It reads the views' weights only.
+    distance: (list of the sums at all places, views, target) -> scalar. It reads the octaves and weights of the
+        views, and no features.
     halo: pixels of the layer that a pixel's share depends on, to every side.
     stride: a tile has to begin at a multiple of so many pixels of the layer.
     aligned: the target at a place is a map over the image, so that a tile needs its part of the target.

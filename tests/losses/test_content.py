@@ -48,3 +48,10 @@ def test_unknown_names_and_several_contents_are_refused():
         losses.content(normalization="gaty")
     with pytest.raises(errors.TexjaxError, match="2 contents"):
         target_of(losses.content(), maps(0), maps(1))
+
+
+def test_a_content_of_another_size_is_refused():
+    loss = losses.content()
+    target = loss.join([loss.summarize([types.View(0, "pixels", 1.0, jnp.zeros((1, 5, 7, 3)))])])
+    with pytest.raises(errors.TexjaxError, match="the content is 7 x 5 at a layer where the image is 6 x 5"):
+        loss.value([types.View(0, "pixels", 1.0, jnp.zeros((1, 5, 6, 3)))], target)

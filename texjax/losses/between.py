@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import jax
 import jax.numpy as jnp
 
-from texjax import errors, pyramid, types
+from texjax import errors, pyramid, types, validate
 
 
 def between(
@@ -38,22 +38,42 @@ def between(
     if not layers:
         raise errors.TexjaxError("no layer given; give layers={name: weight}, such as layers={'pool1': 1.0}.")
     pyramid.check(padding)
+    validate.whole("octaves", octaves, 1)
+    sources = source if isinstance(source, Sequence) else [source]
+    if not sources:
+        raise errors.TexjaxError("source is an empty list; give an image [height, width, 3], or a list of images.")
 
     def views(images: types.Images) -> list[types.View]:
-        levels = [images]
-        while len(levels) < octaves:
-            levels.append(jax.vmap(lambda level: pyramid.reduce(level, padding))(levels[-1]))
-        maps = [extractor(level, tuple(layers)) for level in levels]
+        maps = [extractor(images, tuple(layers))]
+        for count in range(1, octaves):
+            height, width = images.shape[1:3]
+            if not pyramid.size(min(height, width), padding):
+                raise errors.TexjaxError(
+                    f"the image is {width} x {height} px after {count} of {octaves} octaves, too small for the next; "
+                    "give a larger image or fewer octaves."
+                )
+            images = jax.vmap(lambda level: pyramid.reduce(level, padding))(images)
+            maps.append(extractor(images, tuple(layers)))
         return [
-            types.View(octave, layer, weight, maps[octave][layer])
+            _checked(loss, types.View(octave, layer, weight, maps[octave][layer]))
             for octave in range(octaves)
             for layer, weight in layers.items()
         ]
 
     images = jnp.asarray(image)
-    sources = source if isinstance(source, Sequence) else [source]
     summaries = [loss.summarize(views(jnp.asarray(picture)[None])) for picture in sources]
     target, stack = loss.join(summaries), views(images if images.ndim == 4 else images[None])
     if loss.refresh is None:
         return loss.value(stack, target)
     return loss.value(stack, target, loss.refresh(stack, target, None, jax.random.key(0)))
+
+
+def _checked(loss: types.Loss, view: types.View) -> types.View:
+    """Return the view; raise TexjaxError where its layer is smaller than the loss needs."""
+    height, width = view.features.shape[1:3]
+    if min(height, width) < loss.least:
+        raise errors.TexjaxError(
+            f"layer {view.layer} is {width} x {height} at octave {view.octave}, and the loss needs at least "
+            f"{loss.least} on each side; give a larger image, fewer octaves or a shallower layer."
+        )
+    return view

@@ -6,6 +6,8 @@ from jaxtyping import Array, Float
 from texjax import errors, types
 from texjax.losses import places
 
+OtherFeature = Float[Array, "_ _ _"]  # of a picture whose size may be another
+
 # Each system divides in its own way, as for Gram matrices. Each entry maps the number of features to k, the factor on
 # the # sum of squared differences.
 NORMALIZATIONS = {
@@ -38,12 +40,21 @@ def content(*, normalization: str = "mse") -> types.Loss:
             )
         return contents[0]
 
-    def measure(features: types.Feature, mask: types.Mask | None, target: types.Feature) -> dict[str, Array]:
+    def measure(features: types.Feature, mask: types.Mask | None, target: OtherFeature) -> dict[str, Array]:
+        if features.shape != target.shape:
+            raise errors.TexjaxError(
+                f"the content is {_size(target)} at a layer where the image is {_size(features)}; give pictures "
+                f"of one size."
+            )
         weights = jnp.ones(features.shape[:2], features.dtype) if mask is None else mask
         squares = (features - target) ** 2 * weights[:, :, None]
         return {"sum": squares.sum(), "count": weights.sum() * features.shape[2]}
 
-    def distance(sums: dict[str, Float[Array, ""]], target: types.Feature) -> types.Scalar:
+    def distance(sums: dict[str, Float[Array, ""]], target: OtherFeature) -> types.Scalar:
         return sums["sum"] * NORMALIZATIONS[normalization](sums["count"])
 
     return places.per_image(measure, distance, summarize=lambda features, mask: features, join=only, aligned=True)
+
+
+def _size(features: OtherFeature) -> str:
+    return f"{features.shape[1]} x {features.shape[0]}"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import core, lax
@@ -71,11 +72,18 @@ def gram(
 
     def join_sources(moments: list[Float[Array, "c c"]]) -> Float[Array, "c c"]:
         weights = joins.normalized(join, len(moments), join_weights, join_position)
-        # One source is its own join. A tracer has no numbers that the host could join, and only its shape is wanted.
-        if len(moments) == 1 or isinstance(moments[0], core.Tracer):
-            return moments[0]
-        joined = joins.join(join, [np.asarray(matrix) for matrix in moments], weights, join_regularization)
-        return jnp.asarray(joined, moments[0].dtype)
+        if len(moments) == 1:
+            return moments[0]  # one source is its own join
+
+        def on_host(*matrices: Array) -> np.ndarray:
+            joined = joins.join(join, [np.asarray(matrix) for matrix in matrices], weights, join_regularization)
+            return joined.astype(moments[0].dtype)
+
+        # Joins run on the host in float64, inside of a compiled function too.
+        if any(isinstance(matrix, core.Tracer) for matrix in moments):
+            shape = jax.ShapeDtypeStruct(moments[0].shape, moments[0].dtype)
+            return jax.pure_callback(on_host, shape, *moments, vmap_method="sequential")
+        return jnp.asarray(on_host(*moments))
 
     def distance(sums: dict[str, Array], target: Float[Array, "c c"]) -> types.Scalar:
         scale, factor = NORMALIZATIONS[normalization](len(target))
