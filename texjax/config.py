@@ -60,9 +60,26 @@ def defaults() -> Config:
     # Sources are resized to `width` pixels (it wins), by the factor `scale`, or so that their longer side is `fit`
     # times # that of the output; 0 leaves them as they are. `background` shows through transparent pixels, and pictures
     # of more # than `max_pixels` are refused.
+    # `flatten` takes off uneven light, see `images.light`, and `padding` is that of the network and the pyramid where
+    # sources are analyzed. "auto" stands for "plane" and "reflect" where the output tiles, as photographs do not, and
+    # else for "none" and the padding of the output.
     config.source = ConfigDict(dict(width=0, scale=0.0, fit=0.0, background=(1.0, 1.0, 1.0), max_pixels=89_478_485))
+    config.source.update(flatten="auto", padding="auto")
     config.output = ConfigDict(dict(format="png", bits=8, original_colors=False))  # colors of the content
     return config
+
+
+def tiles(config: Config) -> bool:
+    """Return whether the output tiles: the network and the pyramid wrap around."""
+    return config.features.padding == config.pyramid.padding == "circular"
+
+
+def source_padding(config: Config) -> tuple[str, str]:
+    """Return the padding of the network and that of the pyramid where sources are analyzed."""
+    padding = config.source.padding
+    if padding == "auto":
+        return ("reflect", "reflect") if tiles(config) else (config.features.padding, config.pyramid.padding)
+    return padding, "reflect" if padding == "same" else padding
 
 
 def parse_arg(arg: str | None, **known: Any) -> Config:
@@ -244,4 +261,5 @@ def _joined(words: Sequence[str]) -> list[str]:
 
 def freeze(config: Config, *, without: Sequence[str] = ()) -> Config:
     """Return a hashable copy, without the named keys."""
-    return FrozenConfigDict({key: value for key, value in config.to_dict().items() if key not in without})
+    values = config.to_dict() if isinstance(config, ConfigDict) else config
+    return FrozenConfigDict({key: value for key, value in values.items() if key not in without})

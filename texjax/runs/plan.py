@@ -65,7 +65,9 @@ def _checked(config: configs.Config, paths: inputs.Paths) -> tuple[build.Parts, 
 def _estimate(config: configs.Config, parts: build.Parts, pictures: exemplar_pictures.Pictures) -> Cost:
     jax.eval_shape(lambda: optimize.start(config, jax.tree.map(jnp.asarray, pictures)))  # raises for a wrong init
     shapes = tuple((group, tuple(image.shape for image in images)) for group, images in pictures.items())
-    flops, temporary, targets = _program(configs.freeze(config, without=build.VALUES), shapes)
+    flops, temporary, targets = _program(
+        configs.freeze(config, without=build.VALUES), configs.source_padding(config), shapes
+    )
     width, height = config.size
     fixed = sum(array.nbytes for array in jax.tree.leaves(parts.extractor.weights)) + targets
     fixed += 4 * 3 * width * height * config.count * config.frames * (2 * config.optimizer.get("history_size", 0) + 6)
@@ -75,12 +77,14 @@ def _estimate(config: configs.Config, parts: build.Parts, pictures: exemplar_pic
 
 
 @functools.lru_cache(maxsize=256)
-def _program(config: configs.Config, shapes: tuple[tuple[str, Any], ...]) -> tuple[float, int, int]:
+def _program(
+    config: configs.Config, source_padding: tuple[str, str], shapes: tuple[tuple[str, Any], ...]
+) -> tuple[float, int, int]:
     """Operations of an iteration, bytes of temporaries and of targets: the same for all runs that share a program.
 
     shapes: of the pictures in each group.
     """
-    parts = build.parts_of_program(config)
+    parts = build.parts_of_program(config, source_padding)
     pictures = {group: [np.zeros(shape, np.float32) for shape in images] for group, images in shapes}
     arguments = _arguments(config, parts, pictures)
     targets = sum(math.prod(a.shape) * a.dtype.itemsize for a in jax.tree.leaves(arguments[-1]))

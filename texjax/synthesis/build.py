@@ -13,9 +13,13 @@ VALUES = ("seed", "init", "source", "output", "max_iter", "tol", "patience", "sc
 
 
 class Parts(NamedTuple):
-    """What a config describes, as functions. layers: those that any term looks at, shallow to deep."""
+    """What a config describes, as functions. layers: those that any term looks at, shallow to deep.
+
+    source_extractor: with the padding that sources are analyzed with.
+    """
 
     extractor: types.Extractor
+    source_extractor: types.Extractor
     terms: tuple[types.Term, ...]
     layers: tuple[str, ...]
     objective: objective.Objective
@@ -31,7 +35,7 @@ def parts(config: configs.Config, first_octave: int = 0) -> Parts:
 
     Raises TexjaxError for a layer that the network lacks, and as the functions do that the config names.
     """
-    program = parts_of_program(configs.freeze(config, without=VALUES), first_octave)
+    program = parts_of_program(configs.freeze(config, without=VALUES), configs.source_padding(config), first_octave)
     return program._replace(extractor=_extractor(configs.freeze(config.features), config.seed))
 
 
@@ -41,18 +45,25 @@ def _extractor(spec: configs.Config, seed: int) -> types.Extractor:
 
 
 @functools.lru_cache(maxsize=4)
-def parts_of_program(config: configs.Config, first_octave: int = 0) -> Parts:
-    """Return the functions of a frozen config without its `VALUES`; the extractor's weights are those of seed 0."""
+def parts_of_program(config: configs.Config, source_padding: tuple[str, str], first_octave: int = 0) -> Parts:
+    """Return the functions of a frozen config without its `VALUES`; the extractor's weights are those of seed 0.
+
+    source_padding: of the network and the pyramid where sources are analyzed.
+    """
     # The seed changes the weights of some extractors, but no program: weights are an argument.
     extractor = _extractor(config.features, 0)
+    source_features = configs.freeze({**config.features.to_dict(), "padding": source_padding[0]})
+    source_extractor = _extractor(source_features, 0)
     terms = tuple(_term(name, spec) for name, spec in config.terms.items())
     used = {layer for term in terms for _, layer in term.places(config.octaves)}
     for layer in used:
         extractor.grid(layer)  # raises where there is no such layer
-    problem = objective.objective(extractor, terms, config.octaves, config.pyramid.padding, first_octave)
+    analysis = objective.Analysis(source_extractor.apply, source_padding[1])
+    problem = objective.objective(extractor, terms, config.octaves, config.pyramid.padding, first_octave, analysis)
     minimizer = settings.build(optimizers, config.optimizer, problem.value)
     return Parts(
         extractor,
+        source_extractor,
         terms,
         tuple(layer for layer in extractor.layers if layer in used),
         problem,

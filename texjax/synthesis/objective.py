@@ -37,6 +37,13 @@ class Objective(NamedTuple):
 SOURCES = types.Exemplars()
 
 
+class Analysis(NamedTuple):
+    """How sources are analyzed: by the extractor's `apply`, and with the padding of the pyramid."""
+
+    apply: Callable[..., types.Features]
+    padding: str
+
+
 class Setup(NamedTuple):
     """What the functions of an objective share.
 
@@ -50,6 +57,7 @@ class Setup(NamedTuple):
     octaves: int
     padding: str
     first_octave: int
+    analysis: Analysis
 
 
 def objective(
@@ -58,6 +66,7 @@ def objective(
     octaves: int,
     padding: str = "valid",
     first_octave: int = 0,
+    analysis: Analysis | None = None,
 ) -> Objective:
     """Return the weighted sum of the terms (Snelgrove 2017: Gram distances over octaves x layers).
 
@@ -67,6 +76,7 @@ def objective(
         octaves: levels of the Gaussian pyramid, full size included.
         padding: of the pyramid.
         first_octave: see `Setup`.
+        analysis: of the sources; like the images if left out.
 
     Raises:
         TexjaxError: where no term has any weight.
@@ -75,7 +85,8 @@ def objective(
     if not weighing:
         raise errors.TexjaxError("every term weighs 0, so nothing would be optimized; give one a weight above 0.")
     names = tuple(term.name for term in terms)
-    setup = Setup(extractor.apply, weighing, names, octaves, padding, first_octave)
+    analysis = analysis or Analysis(extractor.apply, padding)
+    setup = Setup(extractor.apply, weighing, names, octaves, padding, first_octave, analysis)
     periods = [term.loss.period for term in weighing.values() if term.loss.refresh]
     return Objective(
         functools.partial(_summarize, setup),
@@ -112,6 +123,9 @@ def _summarize(
     setup: Setup, weights: types.Weights, picture: types.Image, exemplars: types.Exemplars = SOURCES
 ) -> dict[str, Any]:
     terms = [term for term in setup.terms.values() if term.exemplars == exemplars]
+    # The content and the analogy are maps over the image, and have to be padded like it.
+    if exemplars.group == "sources":
+        setup = setup._replace(apply=setup.analysis.apply, padding=setup.analysis.padding)
     views = _views(setup, weights, picture[None], terms)
     return {term.name: term.loss.summarize(views[term.name]) for term in terms}
 

@@ -73,7 +73,9 @@ def check(
     exemplar_pictures.check_groups(config, list(pictures))
     parts = build.parts(config)
     numbers = {group: [f"{i}" for i in range(1, len(images) + 1)] for group, images in pictures.items()}
-    exemplar_pictures.check_sizes(config, parts.extractor, parts.terms, pictures, names or numbers)
+    exemplar_pictures.check_sizes(
+        config, parts.extractor, parts.source_extractor, parts.terms, pictures, names or numbers
+    )
     return parts
 
 
@@ -105,7 +107,11 @@ def targets(parts: build.Parts, octaves: int, pictures: exemplar_pictures.Pictur
 
 
 def _problem(resolution: schedule.Resolution, pictures: exemplar_pictures.Pictures) -> Problem:
-    reduced = {group: schedule.reduced_pictures(images, resolution) for group, images in pictures.items()}
+    padding = {"sources": configs.source_padding(resolution.config)[1]}
+    reduced = {
+        group: schedule.reduced_pictures(images, resolution, padding.get(group, resolution.config.pyramid.padding))
+        for group, images in pictures.items()
+    }
     parts = build.parts(resolution.config, resolution.below)
     weights = loop.place(parts.extractor.weights)
     return Problem(resolution, parts, (weights, targets(parts, resolution.config.octaves, reduced)), reduced)

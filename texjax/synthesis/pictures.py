@@ -65,22 +65,25 @@ def distinct_exemplars(terms: Sequence[types.Term], octaves: int) -> tuple[types
 def check_sizes(
     config: configs.Config,
     extractor: types.Extractor,
+    source_extractor: types.Extractor,
     terms: Sequence[types.Term],
     pictures: Pictures,
     names: Names,
 ) -> None:
     """Raise TexjaxError where the output or a picture has no room for the octaves and layers, at any resolution."""
-    padding = config.pyramid.padding
+    source_padding = configs.source_padding(config)[1]
     resolutions = range(len(schedule.resolutions(config))) if config.schedule.keep_octaves else (0,)
     for below in resolutions:
         halved = f", halved {below} times," if below else ""
         for what, shape, wanted in _shapes(config, terms, pictures, names):
+            is_source = wanted is not None and wanted.group == "sources"
+            network, padding = (source_extractor, source_padding) if is_source else (extractor, config.pyramid.padding)
             shape = tuple(pyramid.sizes(n, below + 1, padding)[-1] for n in shape)
             if wanted and (wanted.rotations or wanted.scales):
                 what += ", turned and scaled,"
                 shape = min(copies.sizes(shape, wanted.rotations, wanted.scales), key=min) if min(shape) else shape
             concerned = [term for term in terms if wanted in (None, term.exemplars)]
-            check_size(what + halved, (shape[1], shape[0]), extractor, concerned, config.octaves, padding)
+            check_size(what + halved, (shape[1], shape[0]), network, concerned, config.octaves, padding)
 
 
 def _shapes(

@@ -75,9 +75,8 @@ def _reduced_config(config: configs.Config, below: int, steps: int) -> Resolutio
     return Resolution(below, reduced)
 
 
-def reduced_pictures(pictures: Sequence[types.AnyImage], resolution: Resolution) -> list[jax.Array]:
-    """Return pictures [h, w, 3] reduced to a resolution."""
-    padding = resolution.config.pyramid.padding
+def reduced_pictures(pictures: Sequence[types.AnyImage], resolution: Resolution, padding: str) -> list[jax.Array]:
+    """Return pictures [h, w, 3] reduced to a resolution. padding: of the pyramid."""
     return [pyramid.gaussian(jnp.asarray(picture), resolution.below + 1, padding)[-1] for picture in pictures]
 
 
