@@ -39,19 +39,34 @@ def profile(gamma: float | None, swap: bool = False, gray: bool = False) -> byte
         curve = b"curv" + bytes(4) + struct.pack(">I", 1024) + np.rint(linear * 65535).astype(">u2").tobytes()
     else:
         curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
-    desc = b"desc" + bytes(4) + struct.pack(">I", 5) + b"test\0" + bytes(78 + 1)
     point = {k: b"XYZ " + bytes(4) + struct.pack(">3i", *(round(v * 65536) for v in value)) for k, value in xyz.items()}
+    tags: dict[bytes, bytes] = {b"kTRC": curve} if gray else {**point, b"rTRC": curve, b"gTRC": curve, b"bTRC": curve}
+    return with_tags(b"mntr" + (b"GRAY" if gray else b"RGB ") + b"XYZ ", tags)
+
+
+def with_tags(kind: bytes, tags: dict[bytes, bytes]) -> bytes:
+    """An ICC profile of a class, color space and connection space, with these tags and those that all have."""
+    desc = b"desc" + bytes(4) + struct.pack(">I", 5) + b"test\0" + bytes(78 + 1)
     white = b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)
-    tags = {b"desc": desc, b"wtpt": white, b"cprt": b"text" + bytes(4) + b"none\0"}
-    tags |= {b"kTRC": curve} if gray else {**point, b"rTRC": curve, b"gTRC": curve, b"bTRC": curve}
+    tags = {b"desc": desc, b"wtpt": white, b"cprt": b"text" + bytes(4) + b"none\0", **tags}
     table, body, start = struct.pack(">I", len(tags)), b"", 128 + 4 + 12 * len(tags)
     for name, data in tags.items():
         table += name + struct.pack(">II", start + len(body), len(data))
         body += data + bytes(-len(data) % 4)
-    space = b"GRAY" if gray else b"RGB "
-    head = b"lcms\x02\x10\x00\x00mntr" + space + b"XYZ " + struct.pack(">6H", 2020, 1, 1, 0, 0, 0) + b"acsp"
+    head = b"lcms\x02\x10\x00\x00" + kind + struct.pack(">6H", 2020, 1, 1, 0, 0, 0) + b"acsp"
     head += bytes(28) + struct.pack(">3i", 63190, 65536, 54061) + bytes(48)
     return struct.pack(">I", 128 + len(table) + len(body)) + head + table + body
+
+
+def cmyk_profile(nodes: int = 5) -> bytes:
+    """An ICC profile made by hand: a table (lut8Type) from ink to CIE Lab, of rough colors."""
+    c, m, y, k = np.meshgrid(*[np.linspace(0, 1, nodes)] * 4, indexing="ij")
+    light = 255 * (1 - k) * (1 - 0.3 * c - 0.4 * m - 0.1 * y)
+    lab = np.stack([light, 128 + 60 * (m - c) * (1 - k), 128 + 80 * (y - 0.5 * c) * (1 - k)], -1)
+    identity = struct.pack(">9i", *(np.eye(3) * 65536).astype(int).ravel())
+    table = b"mft1" + bytes(4) + bytes([4, 3, nodes, 0]) + identity
+    table += bytes(range(256)) * 4 + np.rint(lab).astype(np.uint8).tobytes() + bytes(range(256)) * 3
+    return with_tags(b"prtrCMYKLab ", {b"A2B0": table})
 
 
 def srgb(linear):

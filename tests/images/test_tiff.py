@@ -9,6 +9,7 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
+from handmade import cmyk_profile
 
 from texjax import errors, images
 
@@ -132,6 +133,21 @@ def test_cmyk(tmp_path, kind, alpha, planar, compression):
     rgb = over_gray(rgb, expected[..., 4:]) if alpha else rgb
     rounding = 1.1 / 255 if kind == "uint8" else 1e-6  # 8 bits stay 8 bits
     np.testing.assert_allclose(images.load(path, background=GRAY_BACKGROUND), rgb, atol=rounding)
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16"])
+@pytest.mark.parametrize("alpha", [False, True])
+def test_cmyk_with_a_profile_is_as_little_cms_converts_it(tmp_path, kind, alpha):
+    values, expected = levels(kind, 4 + alpha)
+    icc = cmyk_profile()
+    tags = [(34675, "B", list(icc))]
+    path = write(tmp_path / "a.tif", values, CMYK, extra=[ALPHA] if alpha else [], tags=tags)
+    inks = np.rint(expected[..., :4] * 65535).astype(np.uint16)
+    target = imagecodecs.cms_profile("srgb")
+    rgb = imagecodecs.cms_transform(inks, icc, target, colorspace="cmyk", outcolorspace="rgb", intent=0) / 65535
+    rgb = over_gray(rgb, expected[..., 4:]) if alpha else rgb
+    error = np.abs(images.load(path, background=GRAY_BACKGROUND) - rgb) * 255
+    assert error.mean() < 0.5 and error.max() < 4.5
 
 
 @pytest.mark.parametrize("compression", [1, DEFLATE, LZW])

