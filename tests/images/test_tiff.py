@@ -178,6 +178,23 @@ def test_bigtiff_tiles_and_predictors_as_tifffile_writes_them(tmp_path, kind, or
         np.testing.assert_allclose(images.load(tmp_path / "a.tif"), expected, atol=1e-7)
 
 
+@pytest.mark.parametrize("bits", [10, 12, 14])
+@pytest.mark.parametrize(("name", "channels"), [("minisblack", 1), ("rgb", 3)])
+def test_samples_that_share_bytes(tmp_path, bits, name, channels):
+    values = RNG.integers(0, 2**bits, (HEIGHT, WIDTH, channels)).astype(np.uint16)
+    stored = values if channels == 3 else values[..., 0]
+    tifffile.imwrite(tmp_path / "a.tif", stored, photometric=name, bitspersample=bits)
+    expected = np.broadcast_to(values / (2**bits - 1), (HEIGHT, WIDTH, 3))
+    np.testing.assert_allclose(images.load(tmp_path / "a.tif"), expected, atol=1e-7)
+
+
+def test_a_big_endian_bigtiff_that_only_pillow_could_read_is_named(tmp_path):
+    values = levels("uint8", 3)[0]
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb", compression="jpeg", bigtiff=True, byteorder=">")
+    with pytest.raises(errors.TexjaxError, match=r"a big-endian BigTIFF of 3 x 8 bits \(YCBCR, JPEG\) cannot be read"):
+        images.load(tmp_path / "a.tif")
+
+
 def test_extra_channels_that_are_no_alpha_are_left_out(tmp_path):
     values, expected = levels("uint16", 5)
     path = write(tmp_path / "a.tif", values, RGB, extra=[UNSPECIFIED, UNSPECIFIED])

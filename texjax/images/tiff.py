@@ -26,6 +26,7 @@ _ORIENTATION, _PROFILE, _DESCRIPTION = 274, 34675, 270  # tags
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _CMYK = 0, 1, 2, 5  # photometric interpretations
 _COLORS = {_MIN_IS_WHITE: 1, _MIN_IS_BLACK: 1, _RGB: 3, _CMYK: 4}  # channels without alpha
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3  # sample formats
+_PACKED = (10, 12, 14)  # bits of samples that share bytes
 # Compressions of plain bytes that tifffile unpacks: none, Deflate (two numbers) and PackBits, and with imagecodecs LZW,
 # LZMA and Zstandard.
 _DEFLATE = (8, 32946)
@@ -80,7 +81,7 @@ def _is_plain(page: Any) -> bool:
     colors, bits = _COLORS.get(page.photometric), page.bitspersample
     extra = page.samplesperpixel - (colors or 0)
     unusual = extra > 0 or page.planarconfig == 2 or page.sampleformat != _UNSIGNED or page.parent.is_bigtiff
-    wide = bits in (16, 32, 64) or (bits == 8 and unusual)
+    wide = bits in (*_PACKED, 16, 32, 64) or (bits == 8 and unusual)
     known = page.sampleformat in (_UNSIGNED, _SIGNED, _FLOAT) and page.dtype is not None
     sound = colors is not None and extra >= 0 and page.samplesperpixel <= _MOST_SAMPLES and page.imagedepth == 1
     return wide and known and sound and page.compression in _BY_CODECS
@@ -88,7 +89,8 @@ def _is_plain(page: Any) -> bool:
 
 def _is_unpacked(page: Any) -> bool:
     """Return whether what is installed unpacks the bytes of the page."""
-    return codecs.imagecodecs() is not None or (page.compression in _BUILT_IN and page.predictor in (1, 2))
+    built_in = page.compression in _BUILT_IN and page.predictor in (1, 2) and page.bitspersample not in _PACKED
+    return built_in or codecs.imagecodecs() is not None
 
 
 def _pillow_mixes_up(page: Any) -> bool:
@@ -159,7 +161,7 @@ def _white(page: Any, values: np.ndarray) -> int:
         return 1
     if page.bitspersample == 32 and (page.sampleformat == _SIGNED or values.max() <= 65535):
         return 65535
-    return int(np.iinfo(values.dtype).max)
+    return 2 ** (page.bitspersample - (page.sampleformat == _SIGNED)) - 1
 
 
 def _check_segments(page: Any, data: bytes) -> None:
@@ -179,7 +181,8 @@ def _check_segments(page: Any, data: bytes) -> None:
         raise ValueError("its list of strips is incomplete")
     if any(count < 1 or start + count > len(data) for start, count in segments):
         raise ValueError("its strips end beyond the file")
-    if page.compression == 1 and sum(count for _, count in segments) < page.nbytes:
+    samples = page.imagewidth * page.imagelength * page.samplesperpixel
+    if page.compression == 1 and 8 * sum(count for _, count in segments) < samples * page.bitspersample:
         raise ValueError("its strips hold too little")
     if page.compression in _DEFLATE and codecs.imagecodecs() is None:
         for start, count in segments:
@@ -196,7 +199,9 @@ def _kind(page: Any) -> str:
     """Describe a page for an error, such as "a TIFF of 3 channels of 16 bits (RGB, LZW)"."""
     names = [getattr(value, "name", str(value)) for value in (page.photometric, page.compression)]
     floats = " as floats" if page.sampleformat == _FLOAT else ""
-    file = "BigTIFF" if page.parent.is_bigtiff else "TIFF"
+    file = "TIFF"
+    if page.parent.is_bigtiff:
+        file = "big-endian BigTIFF" if page.parent.byteorder == ">" else "BigTIFF"
     return f"a {file} of {page.samplesperpixel} x {page.bitspersample} bits{floats} ({', '.join(names)})"
 
 
