@@ -1,4 +1,4 @@
-"""Errors for users. Each is one sentence that says what was given, what is possible and what to do."""
+"""Errors and warnings for users, one sentence each: what was given, what is possible and what to do."""
 
 import difflib
 from collections.abc import Iterable
@@ -14,6 +14,10 @@ class EnvironmentFault(TexjaxError):
     """Disk, network or permissions failed; the command ends with exit code 1."""
 
     exit_code = 1
+
+
+class TexjaxWarning(UserWarning):
+    """The input can be used, but not all of it, or not as it stands; the message is one sentence."""
 
 
 def unknown(what: str, got: object, known: Iterable[str]) -> TexjaxError:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from texjax import config as configs
+from texjax import errors
 from texjax.cli import main, synthesize
 from texjax.losses import joins
 
@@ -230,6 +232,21 @@ def test_a_closed_pipe_is_no_error():
     code = "from texjax.cli import main\ndef fail(words):\n    raise BrokenPipeError\nmain._run = fail\nmain.main([])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_warning_is_one_sentence_once(monkeypatch, capsys):
+    def warn(words):
+        for sentence in ("a.png: as one.", "b.png: as two.", "a.png: as one."):
+            warnings.warn(sentence, errors.TexjaxWarning, stacklevel=1)
+        warnings.warn("of another program", RuntimeWarning, stacklevel=1)
+
+    monkeypatch.setattr(main, "_run", warn)
+    call_shown = warnings.showwarning
+    with pytest.warns(RuntimeWarning, match="of another program"), pytest.raises(SystemExit):
+        main.main([])
+    assert capsys.readouterr().err == "texjax: a.png: as one.\ntexjax: b.png: as two.\n"
+    assert warnings.showwarning is call_shown
 
 
 def test_the_config_is_json():

@@ -9,6 +9,7 @@ import hypothesis
 import numpy as np
 import png
 import pytest
+from handmade import profile, srgb, with_chunk, write_deep
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageCms, ImageOps, TiffImagePlugin
@@ -20,58 +21,6 @@ PIXELS = RNG.integers(0, 256, (5, 7, 3)).astype(np.uint8)
 DEEP = RNG.integers(0, 65536, (5, 7, 3)).astype(np.uint16)
 DEEP[0, 0] = 257, 258, 511  # the last two are alike in 8 bits
 WEIRD = b"\x00\x01\x02 hardly a picture " * 40
-
-
-def write_deep(path, values, **settings):
-    """A 16-bit PNG by pypng alone, [h, w, c] or [h, w]."""
-    h, w = values.shape[:2]
-    channels = values.shape[2] if values.ndim == 3 else 1
-    writer = png.Writer(w, h, greyscale=channels < 3, alpha=channels in (2, 4), bitdepth=16, **settings)  # pyright: ignore
-    with path.open("wb") as file:
-        writer.write(file, values.reshape(h, -1).tolist())
-    return path
-
-
-def with_chunk(data: bytes, name: bytes, body: bytes) -> bytes:
-    head, *rest = png.Reader(bytes=data).chunks()
-    out = io.BytesIO()
-    png.write_chunks(out, [head, (name, body), *rest])
-    return out.getvalue()
-
-
-def profile(gamma: float | None, swap: bool = False, gray: bool = False) -> bytes:
-    """An ICC profile made by hand: sRGB's primaries, exchanged if `swap`; a power law or sRGB's curve."""
-    xyz = {  # sRGB's colorants, adapted to D50, as the ICC publishes them
-        b"rXYZ": (0.43607, 0.22249, 0.01392),
-        b"gXYZ": (0.38515, 0.71687, 0.09708),
-        b"bXYZ": (0.14307, 0.06061, 0.71410),
-    }
-    if swap:
-        xyz[b"rXYZ"], xyz[b"bXYZ"] = xyz[b"bXYZ"], xyz[b"rXYZ"]
-    if gamma is None:
-        level = np.linspace(0, 1, 1024)
-        linear = np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
-        curve = b"curv" + bytes(4) + struct.pack(">I", 1024) + np.rint(linear * 65535).astype(">u2").tobytes()
-    else:
-        curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
-    desc = b"desc" + bytes(4) + struct.pack(">I", 5) + b"test\0" + bytes(78 + 1)
-    point = {k: b"XYZ " + bytes(4) + struct.pack(">3i", *(round(v * 65536) for v in value)) for k, value in xyz.items()}
-    white = b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)
-    tags = {b"desc": desc, b"wtpt": white, b"cprt": b"text" + bytes(4) + b"none\0"}
-    tags |= {b"kTRC": curve} if gray else {**point, b"rTRC": curve, b"gTRC": curve, b"bTRC": curve}
-    table, body, start = struct.pack(">I", len(tags)), b"", 128 + 4 + 12 * len(tags)
-    for name, data in tags.items():
-        table += name + struct.pack(">II", start + len(body), len(data))
-        body += data + bytes(-len(data) % 4)
-    space = b"GRAY" if gray else b"RGB "
-    head = b"lcms\x02\x10\x00\x00mntr" + space + b"XYZ " + struct.pack(">6H", 2020, 1, 1, 0, 0, 0) + b"acsp"
-    head += bytes(28) + struct.pack(">3i", 63190, 65536, 54061) + bytes(48)
-    return struct.pack(">I", 128 + len(table) + len(body)) + head + table + body
-
-
-def srgb(linear):
-    """IEC 61966-2-1."""
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "ppm", "webp", "tga"])
@@ -204,11 +153,9 @@ def deep_tiff(values):
     )
 
 
-def test_a_deep_color_tiff_is_read_with_a_warning(tmp_path):
+def test_a_deep_color_tiff_keeps_every_bit(tmp_path):
     (tmp_path / "a.tif").write_bytes(deep_tiff(DEEP))
-    with pytest.warns(UserWarning, match=r"a\.tif: more than 8 bits"):
-        image = images.load(tmp_path / "a.tif")
-    np.testing.assert_allclose(image, DEEP / 65535, atol=1 / 255)
+    np.testing.assert_allclose(images.load(tmp_path / "a.tif"), DEEP / 65535, atol=1e-7)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -465,13 +412,14 @@ def test_resize_to_nothing_is_refused(tmp_path, settings):
 
 
 def test_sources_expands_folders(tmp_path):
-    for name in ("b.PNG", "a.jpg", "c.txt", ".hidden.png"):
+    for name in ("b.PNG", "a.jpg", "c.txt", ".hidden.png", "d.jfif", "e.pnm", "f.pam", "g.pfm"):
         (tmp_path / name).touch()
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "d.png").touch()
     single = tmp_path / "sub" / "d.png"
-    assert images.sources([single, tmp_path]) == [single, tmp_path / "a.jpg", tmp_path / "b.PNG"]
-    assert images.sources(str(tmp_path)) == [tmp_path / "a.jpg", tmp_path / "b.PNG"]
+    pictures = [tmp_path / name for name in ("a.jpg", "b.PNG", "d.jfif", "e.pnm", "f.pam", "g.pfm")]
+    assert images.sources([single, tmp_path]) == [single, *pictures]
+    assert images.sources(str(tmp_path)) == pictures
     assert images.sources([tmp_path], extensions=[".txt"]) == [tmp_path / "c.txt"]
     assert images.sources([tmp_path / "c.txt"]) == [tmp_path / "c.txt"]
 

@@ -5,14 +5,16 @@ parser with the defaults `run`, the function of the parsed flags that carries th
 whether that function also takes the words that override keys of a config.
 
 Errors are one sentence on standard error: exit code 2 for what the user gave, 1 for what surrounds the program, 130
-after Ctrl-C (the result so far is written). JAX is imported only once there is something to compute.
+after Ctrl-C (the result so far is written). Warnings are one sentence there too, each of them once. JAX is imported
+only once there is something to compute.
 """
 
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import texjax
 from texjax import errors
@@ -32,7 +34,9 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command and exit."""
     try:
-        _run(list(sys.argv[1:] if argv is None else argv))
+        with warnings.catch_warnings():
+            _show_warnings_as_sentences()
+            _run(list(sys.argv[1:] if argv is None else argv))
         code = 0
     except errors.TexjaxError as error:
         print(f"texjax: {error}", file=sys.stderr)
@@ -43,6 +47,20 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     sys.exit(code)
+
+
+def _show_warnings_as_sentences() -> None:
+    """Print each `TexjaxWarning` as a sentence, once, instead of with the line of code that gave it."""
+    show, shown = warnings.showwarning, set()
+
+    def print_once(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        if not issubclass(category, errors.TexjaxWarning):
+            show(message, category, *where)
+        elif str(message) not in shown:
+            shown.add(str(message))
+            print(f"texjax: {message}", file=sys.stderr)
+
+    warnings.showwarning = print_once
 
 
 def _run(words: list[str]) -> None:

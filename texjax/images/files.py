@@ -2,7 +2,8 @@
 
 The convention: an image is float32 `[h, w, 3]`, sRGB in [0, 1]. To make any file from a camera or paint program follow
 it, `load` applies the EXIF orientation, converts the embedded color profile to sRGB, composites transparency on a
-background (in sRGB, as browsers do) and keeps all 16 bits of a deep PNG, which Pillow alone would silently cut to 8.
+background (in sRGB, as browsers do) and keeps the bits of pictures with more than 8 per channel, which Pillow alone
+would silently cut.
 """
 
 import io
@@ -16,17 +17,17 @@ from typing import Any
 import numpy as np
 import png
 from jaxtyping import Float, Float32
-from PIL import Image, TiffImagePlugin
+from PIL import Image
 
 from texjax import atomic, errors
-from texjax.images import decoding
+from texjax.images import bounds, decoding, png_files
 
 MAX_PIXELS = 1024**3 // 12  # Pillow's own limit: a quarter of a GiB of 8-bit RGB, 89 million pixels
 EXTENSIONS = (
-    ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".tga", ".ppm", ".pgm", ".jp2", ".avif",
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".tga", ".pbm", ".pgm", ".ppm",
+    ".pnm", ".pam", ".pfm", ".jp2", ".j2k", ".jpf", ".jpx", ".avif",
 )  # fmt: skip
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}  # those that `save` writes
-IMAGE_DESCRIPTION = 270  # TIFF tag
 
 
 def load(
@@ -36,9 +37,10 @@ def load(
     scale: float | None = None,
     width: int | None = None,
 ) -> Float32[np.ndarray, "h w 3"]:
-    """Read an image file of any mode and bit depth that Pillow knows.
+    """Read an image file of any mode and bit depth; of a TIFF with several pages, the largest.
 
-    A warning tells of an unusable color profile, and of a file with more bits per channel than can be read.
+    A `TexjaxWarning` tells of an unusable color profile, of damage that concerns no pixel, and of a file with more bits
+    per channel than can be read.
 
     Args:
         path: The file.
@@ -55,9 +57,8 @@ def load(
         EnvironmentFault: If the file cannot be read.
     """
     data = decoding.read_bytes(Path(path))
-    with decoding.readable_errors(path), decoding.open_picture(data, path, max_pixels) as picture:
-        color, alpha = decoding.color_and_alpha(picture, data, path)
-        orientation = decoding.orientation(picture)
+    with decoding.readable_errors(path):
+        color, alpha, orientation = decoding.decode(data, path, max_pixels)
     if alpha is not None:
         color = alpha * color + (1 - alpha) * np.asarray(background, np.float32)
     image = np.broadcast_to(color, (*color.shape[:2], 3))
@@ -90,8 +91,7 @@ def resize(
         if factor is None or not (0 < factor < math.inf):
             raise errors.TexjaxError(f"cannot resize by scale={scale}, width={width}; give a number above 0.")
         size = max(1, round(old_width * factor)), max(1, round(old_height * factor))
-        if size[0] * size[1] > max_pixels:
-            raise decoding.too_large(f"scale={scale}, width={width}", *size, max_pixels)
+        bounds.check_size(f"scale={scale}, width={width}", *size, max_pixels)
         channels = [Image.fromarray(np.ascontiguousarray(image[:, :, k])) for k in range(3)]
         image = np.stack([np.asarray(channel.resize(size, Image.Resampling.LANCZOS)) for channel in channels], -1)
     return np.ascontiguousarray(image.clip(0, 1), np.float32)
@@ -193,18 +193,7 @@ def _encode(levels: np.ndarray, file_format: str, text: dict[str, str], quality:
     else:
         description = {"description": comment} if comment else {}
         Image.fromarray(levels).save(buffer, file_format, compression="tiff_adobe_deflate", **description)
-    return _with_text_chunks(buffer.getvalue(), text) if file_format == "PNG" and text else buffer.getvalue()
-
-
-def _with_text_chunks(data: bytes, text: dict[str, str]) -> bytes:
-    """Insert each entry of `text` as an uncompressed iTXt chunk behind the header of a PNG."""
-    if invalid := [key for key in text if not 0 < len(key) < 80 or not key.isprintable()]:
-        raise ValueError(f"the text's name {invalid[0]!r} is not 1 to 79 printable characters")
-    header, *rest = png.Reader(bytes=data).chunks()
-    chunks = [(b"iTXt", key.encode("latin-1") + bytes(5) + value.encode()) for key, value in text.items()]
-    buffer = io.BytesIO()
-    png.write_chunks(buffer, [header, *chunks, *rest])
-    return buffer.getvalue()
+    return png_files.with_text(buffer.getvalue(), text) if file_format == "PNG" and text else buffer.getvalue()
 
 
 def read_text(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -215,13 +204,10 @@ def read_text(path: str | os.PathLike[str]) -> dict[str, str]:
         EnvironmentFault: If the file cannot be read.
     """
     data = decoding.read_bytes(Path(path))
-    with decoding.readable_errors(path), decoding.open_picture(data, path, None) as picture:
-        if picture.format == "PNG":
-            return _text_chunks(data)
-        comment = picture.info.get("comment", "")
-        if isinstance(picture, TiffImagePlugin.TiffImageFile):
-            comment = picture.tag_v2.get(IMAGE_DESCRIPTION, "")
-    comment = comment.decode("utf-8", "replace") if isinstance(comment, bytes) else str(comment)
+    with decoding.readable_errors(path):
+        if data.startswith(png_files.SIGNATURE):
+            return png_files.text(data)
+        comment = decoding.comment(data, path)
     try:
         text = json.loads(comment)
     except ValueError:
@@ -229,10 +215,3 @@ def read_text(path: str | os.PathLike[str]) -> dict[str, str]:
     if isinstance(text, dict):
         return text
     return {"comment": comment} if comment else {}
-
-
-def _text_chunks(data: bytes) -> dict[str, str]:
-    """Return the uncompressed iTXt chunks of a PNG, without decoding its pixels as Pillow would for later chunks."""
-    chunks = [body for name, body in png.Reader(bytes=data).chunks() if name == b"iTXt"]
-    entries = [chunk.split(b"\0", 1) for chunk in chunks]
-    return {key.decode("latin-1"): rest[4:].decode() for key, rest in entries if rest[:4] == bytes(4)}

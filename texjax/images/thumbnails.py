@@ -18,6 +18,8 @@ KINDS = {  # suffix -> media type of the formats that browsers show
     ".png": "image/png",
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
+    ".jpe": "image/jpeg",
+    ".jfif": "image/jpeg",
     ".webp": "image/webp",
     ".gif": "image/gif",
     ".bmp": "image/bmp",
