@@ -24,7 +24,7 @@ endif
 
 # `texjax` stands for its public modules too; the others are those that their docstrings refer to.
 DOCS := texjax texjax.inits texjax.images.copies texjax.losses.joins texjax.losses.places texjax.optimizers.ranges \
-	texjax.sweeps.grids
+	texjax.sweeps.grids texjax.synthesis.loop
 
 .PHONY: help setup demo test test-slow lint format docs clean
 

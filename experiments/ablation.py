@@ -58,8 +58,8 @@ def values(extractor: Any, moment: timed.Moment, source: np.ndarray, octaves: in
     octaves: largest number of octaves of the Gram errors.
     """
     layers, sides = (*OPTIMIZED, *HELD_OUT), (*moment.image.shape[:2], *source.shape[:2])
-    octaves = measures.fitting_octaves(extractor, sides, layers, octaves)
-    grams = measures.gram_errors(extractor, moment.image, [source], layers, octaves)
+    octaves = measures.fitting_octaves(extractor, sides, layers=layers, octaves=octaves)
+    grams = measures.gram_errors(extractor, moment.image, [source], layers=layers, octaves=octaves)
     groups = {"Gram, optimized": OPTIMIZED, "Gram, held out": HELD_OUT}
     means = {name: statistics.mean(grams[layer] for layer in group) for name, group in groups.items()}
     cost = {"steps": float(moment.steps), "seconds": moment.seconds}

@@ -19,8 +19,10 @@ REDUCED = [("valid", 5, 6), ("valid", 8, 11), ("reflect", 3, 4), ("reflect", 10,
 REDUCED += [("circular", 9, 8)]
 # An odd circular side is missing: its first and last sample are both even, so no zero-stuffed signal describes it.
 EXPANDED = [("valid", 5, 6), ("valid", 8, 11), ("reflect", 3, 4), ("reflect", 10, 7), ("circular", 4, 10)]
-reduce = jax.jit(pyramid.reduce, static_argnums=1)
-expand = jax.jit(pyramid.expand, static_argnums=(1, 2))
+reduce = jax.jit(lambda image, padding="valid": pyramid.reduce(image, padding=padding), static_argnums=1)
+expand = jax.jit(
+    lambda image, shape, padding="valid": pyramid.expand(image, shape, padding=padding), static_argnums=(1, 2)
+)
 enlarge = jax.jit(pyramid.enlarge, static_argnums=(1, 2, 3))
 
 
@@ -84,7 +86,7 @@ def test_constants_stay(padding: str, height: int, width: int):
 @pytest.mark.parametrize(("height", "width"), [(32, 48), (31, 30)])
 def test_laplacian_is_the_difference_of_octaves_and_reconstructs(padding: str, height: int, width: int):
     image = picture(height, width)
-    levels = jax.jit(lambda x: pyramid.laplacian(x, 3, padding))(jnp.asarray(image))
+    levels = jax.jit(lambda x: pyramid.laplacian(x, 3, padding=padding))(jnp.asarray(image))
     # SciPy makes the octaves; each level is an octave minus the next octave expanded.
     octaves = [image.astype(np.float64)]
     for _ in range(2):
@@ -147,7 +149,7 @@ def test_value_and_gradient_under_jit_equal_matrices(padding: str):
         target = np.random.default_rng(1).random((len(a), len(b), 3))
 
         def energy(x: jax.Array) -> jax.Array:
-            return 0.5 * ((pyramid.reduce(x, padding) - target) ** 2).sum()
+            return 0.5 * ((pyramid.reduce(x, padding=padding) - target) ** 2).sum()
 
         value, gradient = jax.jit(jax.value_and_grad(energy))(jnp.asarray(image))
         # d/dX of |A X B' - Y|^2 / 2 is A' (A X B' - Y) B, channel by channel.

@@ -148,8 +148,8 @@ def measure(
     measures.check_sizes({"the result": result} | {f"source {i}": image for i, image in enumerate(originals, start=1)})
     if extractor is None:
         return measures.measure_all(result, originals)
-    fitting = measures.largest_octaves(extractor, [result, *originals], layers, octaves)
-    return measures.measure_all(result, originals, extractor, layers, fitting)
+    fitting = measures.largest_octaves(extractor, [result, *originals], layers=layers, octaves=octaves)
+    return measures.measure_all(result, originals, extractor=extractor, layers=layers, octaves=fitting)
 
 
 def _config(config: Config, keys: Mapping[str, Any]) -> configs.Config:

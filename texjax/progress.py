@@ -16,7 +16,10 @@ def bar(*fields: str) -> rich.progress.Progress:
     ipywidgets to draw; without ipywidgets the bar is silent too.
     """
     console = rich.console.Console(stderr=True)
-    drawable = console.is_terminal and (not console.is_jupyter or importlib.util.find_spec("ipywidgets") is not None)
+    if console.is_jupyter:
+        drawable = importlib.util.find_spec("ipywidgets") is not None
+    else:
+        drawable = console.is_terminal
     columns = (
         rich.progress.TextColumn("{task.description}"),
         rich.progress.BarColumn(),

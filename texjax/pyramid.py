@@ -3,7 +3,8 @@
 The generating kernel has five taps, [1/4 - a/2, 1/4, a, 1/4, 1/4 - a/2] with a = 0.4, and is applied along each axis.
 Padding "valid" uses no pixel outside the image (n -> floor((n - 5) / 2) + 1). "reflect" mirrors the image about its
 outermost pixels, and "circular" wraps it (n -> ceil(n / 2)). `reduce` and `expand` are weighted sums of strided slices,
-which on CPU are forty times faster than a convolution of three channels.
+which on CPU are forty times faster than a convolution of three channels. Images are [h, w, 3], sRGB in [0, 1], arrays
+of JAX or NumPy.
 """
 
 import itertools
@@ -43,9 +44,9 @@ def sizes(n: int, octaves: int, padding: str) -> list[int]:
     return sides
 
 
-def reduce(image: types.Image, padding: str = "valid") -> Octave:
+def reduce(image: types.AnyImage, *, padding: str = "valid") -> Octave:
     """Return the next octave: g'(i) = sum_m w(m) g(2 i + m) along each axis (Burt & Adelson, eq. 1)."""
-    return _reduce_axis(_reduce_axis(image, 0, padding), 1, padding)
+    return _reduce_axis(_reduce_axis(jnp.asarray(image), 0, padding), 1, padding)
 
 
 def _reduce_axis(image: types.Image, axis: int, padding: str) -> Octave:
@@ -56,13 +57,13 @@ def _reduce_axis(image: types.Image, axis: int, padding: str) -> Octave:
     return TAPS[0] * (a + e) + TAPS[1] * (b + d) + TAPS[2] * c
 
 
-def expand(image: types.Image, shape: tuple[int, int], padding: str = "valid") -> Octave:
+def expand(image: types.AnyImage, shape: tuple[int, int], *, padding: str = "valid") -> Octave:
     """Upsample an octave to the shape (height, width) of the octave that it was reduced from.
 
     g(i) = 2 sum_m w(m) g'((i - m) / 2) along each axis (Burt & Adelson, eq. 2), over all m for which (i - m) / 2 is an
     integer. "valid" repeats the outermost pixels, as the coarse image then begins two pixels inside the fine one.
     """
-    rows = _expand_rows(image, shape[0], padding)
+    rows = _expand_rows(jnp.asarray(image), shape[0], padding)
     return _expand_rows(rows.swapaxes(0, 1), shape[1], padding).swapaxes(0, 1)
 
 
@@ -84,19 +85,21 @@ def _expand_rows(image: types.Image, n: int, padding: str) -> Octave:
     return fine[start : start + n]
 
 
-def gaussian(image: types.Image, octaves: int, padding: str = "valid") -> list[Octave]:
+def gaussian(image: types.AnyImage, octaves: int, *, padding: str = "valid") -> list[Octave]:
     """Return the Gaussian pyramid: octave 0 is the image itself, and each further octave reduces the one before."""
-    levels = [image]
+    levels = [jnp.asarray(image)]
     while len(levels) < octaves:
-        levels.append(reduce(levels[-1], padding))
+        levels.append(reduce(levels[-1], padding=padding))
     return levels
 
 
-def laplacian(image: types.Image, octaves: int, padding: str = "valid") -> list[Octave]:
+def laplacian(image: types.AnyImage, octaves: int, *, padding: str = "valid") -> list[Octave]:
     """Return the Laplacian pyramid: the differences g(k) - expand(g(k + 1)) of octaves g, and the last octave."""
-    levels = gaussian(image, octaves, padding)
+    levels = gaussian(image, octaves, padding=padding)
     pairs = itertools.pairwise(levels)
-    return [fine - expand(coarse, (fine.shape[0], fine.shape[1]), padding) for fine, coarse in pairs] + levels[-1:]
+    return [fine - expand(coarse, (fine.shape[0], fine.shape[1]), padding=padding) for fine, coarse in pairs] + levels[
+        -1:
+    ]
 
 
 def stretch(image: Float[Array, "_ _ 3"], shape: tuple[int, int]) -> types.Image:

@@ -54,7 +54,7 @@ def main():
     network = features.compact(padding="circular")
 
     def grams(image, weights):
-        levels = pyramid.gaussian(image, args.octaves, "circular")
+        levels = pyramid.gaussian(image, args.octaves, padding="circular")
         maps = [m for level in levels for m in network.apply(weights, level, tuple(LAYERS)).values()]
         return [jnp.einsum("hwi,hwj->ij", m, m, precision="highest") / m.size for m in maps]
 

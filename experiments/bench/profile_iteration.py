@@ -51,7 +51,7 @@ def main() -> None:
     choices = jax.tree.map(lambda array: array[0], state.choices)  # () where no term refreshes
 
     def network(images, weights, targets, *choices):
-        levels = pyramid.gaussian(images[0], config.octaves, config.pyramid.padding)
+        levels = pyramid.gaussian(images[0], config.octaves, padding=config.pyramid.padding)
         maps = [parts.extractor.apply(weights, level, parts.layers) for level in levels]
         return sum(features.sum() for of_level in maps for features in of_level.values())
 

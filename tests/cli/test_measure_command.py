@@ -61,7 +61,7 @@ def test_gram_errors_of_the_layers(pictures, monkeypatch, capsys):
     assert err == "texjax: the Gram error is of 3 octaves, as 4 do not fit.\n"
     got = json.loads(out)
     assert list(got) == ["gram_error", "gram_error pixels", "gram_error conv1_1", *NAMES]
-    want = measures.gram_errors(extractor, *load(pictures), ["pixels", "conv1_1"], 3)
+    want = measures.gram_errors(extractor, *load(pictures), layers=["pixels", "conv1_1"], octaves=3)
     assert [got[f"gram_error {layer}"] for layer in want] == list(want.values())
     assert got["gram_error"] == pytest.approx(np.mean(list(want.values())))
 

@@ -115,7 +115,7 @@ def test_all_pictures_are_reduced_for_a_coarse_resolution(paths: dict[str, Path]
     assert (coarse.below, coarse.config.octaves, tuple(coarse.config.size)) == (1, 1, (24, 20))
     content = jnp.asarray(images.load(paths["content"]))
     (small,) = schedule.reduced_pictures([content], coarse)
-    np.testing.assert_array_equal(small, pyramid.reduce(content, "reflect"))
+    np.testing.assert_array_equal(small, pyramid.reduce(content, padding="reflect"))
     # The start is all of the content.
     np.testing.assert_array_equal(optimize.start(coarse.config, {"sources": [], "content": [small]})[0, 0], small)
 

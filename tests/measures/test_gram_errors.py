@@ -46,7 +46,7 @@ def reduced(image: np.ndarray) -> np.ndarray:
 
 def test_equals_numpy():
     result, sources = picture(20, 17), [picture(15, 22, 1) ** 2, picture(19, 12, 2)]
-    got = measures.gram_errors(network(), result, sources, LAYERS, 2)
+    got = measures.gram_errors(network(), result, sources, layers=LAYERS, octaves=2)
     for layer in LAYERS:
         want = []
         for octave in (lambda x: x, reduced):
@@ -59,8 +59,12 @@ def test_equals_numpy():
 def test_brighter_and_black_images_by_hand():
     # Features three times as large have nine times the moments, an error of 8. Black has no moments, an error of 1.
     source = picture(12, 12)
-    assert measures.gram_errors(network(), 3 * source, [source], ["mixed"], 1) == {"mixed": pytest.approx(8, rel=1e-5)}
-    assert measures.gram_errors(network(), 0 * source, [source], ["mixed"], 1) == {"mixed": pytest.approx(1, rel=1e-6)}
+    assert measures.gram_errors(network(), 3 * source, [source], layers=["mixed"], octaves=1) == {
+        "mixed": pytest.approx(8, rel=1e-5)
+    }
+    assert measures.gram_errors(network(), 0 * source, [source], layers=["mixed"], octaves=1) == {
+        "mixed": pytest.approx(1, rel=1e-6)
+    }
 
 
 @settings(max_examples=5)
@@ -68,8 +72,10 @@ def test_brighter_and_black_images_by_hand():
 def test_no_error_for_the_source_itself_nor_for_its_pixels_shuffled(seed: int):
     source = picture(8, 6, seed)
     shuffled = np.random.default_rng(seed).permutation(source.reshape(-1, 3)).reshape(6, 8, 3)
-    assert measures.gram_errors(network(), source, [source, source], LAYERS, 1) == dict.fromkeys(LAYERS, 0)
-    assert measures.gram_errors(network(), shuffled, [source], ["mixed"], 1)["mixed"] < 1e-6
+    assert measures.gram_errors(network(), source, [source, source], layers=LAYERS, octaves=1) == dict.fromkeys(
+        LAYERS, 0
+    )
+    assert measures.gram_errors(network(), shuffled, [source], layers=["mixed"], octaves=1)["mixed"] < 1e-6
 
 
 @pytest.mark.parametrize(
@@ -79,6 +85,6 @@ def test_no_error_for_the_source_itself_nor_for_its_pixels_shuffled(seed: int):
 )
 def test_octaves_that_fit(sides, octaves, padding, fitting):
     extractor = features.random(size=11, channels=1)
-    assert measures.fitting_octaves(extractor, sides, ["conv1_1"], octaves, padding) == fitting
+    assert measures.fitting_octaves(extractor, sides, layers=["conv1_1"], octaves=octaves, padding=padding) == fitting
     with pytest.raises(errors.TexjaxError, match="did you mean 'conv1_1'"):
-        measures.fitting_octaves(extractor, sides, ["conv1_2"], octaves, padding)
+        measures.fitting_octaves(extractor, sides, layers=["conv1_2"], octaves=octaves, padding=padding)

@@ -108,7 +108,7 @@ def test_a_coarse_objective_is_the_whole_ones_upper_octaves():
     parts = build.parts(coarse.config)
     pictures = {"sources": schedule.reduced_pictures([source], coarse)}
     targets = optimize.targets(parts, 1, pictures)
-    small = jax.jit(pyramid.reduce, static_argnums=1)(image, "circular")
+    small = jax.jit(lambda x: pyramid.reduce(x, padding="circular"))(image)
     whole = build.parts(configs.load("random:tiny", ["--config.terms.gram.octave_weights=(0.0, 1.0)"]))
     whole_targets = optimize.targets(whole, 2, {"sources": [source]})
     expected = jax.jit(whole.objective.value)(image[None], whole.extractor.weights, whole_targets)[0]

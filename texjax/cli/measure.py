@@ -66,6 +66,6 @@ def measure(args: argparse.Namespace, layers: list[str]) -> tuple[dict[str, floa
             "file with --weights."
         ]
     extractor = features.vgg19(weights=args.weights or "")
-    octaves = measures.largest_octaves(extractor, [result, *sources], layers, args.octaves)
+    octaves = measures.largest_octaves(extractor, [result, *sources], layers=layers, octaves=args.octaves)
     notes = [f"the Gram error is of {octaves} octaves, as {args.octaves} do not fit."] if octaves < args.octaves else []
-    return measures.measure_all(result, sources, extractor, layers, octaves), notes
+    return measures.measure_all(result, sources, extractor=extractor, layers=layers, octaves=octaves), notes

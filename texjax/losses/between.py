@@ -52,7 +52,7 @@ def between(
                     f"the image is {width} x {height} px after {count} of {octaves} octaves, too small for the next; "
                     "give a larger image or fewer octaves."
                 )
-            images = jax.vmap(lambda level: pyramid.reduce(level, padding))(images)
+            images = jax.vmap(lambda level: pyramid.reduce(level, padding=padding))(images)
             maps.append(extractor(images, tuple(layers)))
         return [
             _checked(loss, types.View(octave, layer, weight, maps[octave][layer]))

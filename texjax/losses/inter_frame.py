@@ -43,8 +43,8 @@ def _root(x: Array) -> Array:
 
 def _detail(octave: types.Feature) -> types.Feature:
     """The octave of the Laplacian pyramid that belongs to an octave [h, w, c] of the Gaussian pyramid."""
-    coarser = pyramid.reduce(octave, "reflect")
-    return octave - pyramid.expand(coarser, (octave.shape[0], octave.shape[1]), "reflect")
+    coarser = pyramid.reduce(octave, padding="reflect")
+    return octave - pyramid.expand(coarser, (octave.shape[0], octave.shape[1]), padding="reflect")
 
 
 DISTANCES = {

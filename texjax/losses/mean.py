@@ -8,7 +8,7 @@ from texjax.losses import places
 
 
 def mean() -> types.Loss:
-    """Distance of mean features: sum_i (m_i - t_i)^2 / (2 c), the normalization of Gatys et al.'s DeepTextures.
+    """Distance of mean features: sum_i (m_i - t_i)^2 / (2 c), the normalization of DeepTextures (Gatys et al. 2015).
 
     The sums of a place are {"sum": [c], "count": [] number of pixels}, and its target is the mean feature [c], averaged
     over the sources.

@@ -26,8 +26,8 @@ FORMS: dict[str, Callable[[Array, Array], Array]] = {
 def smoothness(*, form: str = "squared") -> types.Loss:
     """Sum over pixels and channels of a function of the two differences, such as (dx^2 + dy^2) / 2.
 
-    The last row and column have no differences of their own, as in CNNMRF and image-analogies. The loss is meant for
-    the layer "pixels", its measure is the sum [], and it compares with no source.
+    The last row and column have no differences of their own, as in CNNMRF (Li & Wand 2016) and image-analogies. The
+    loss is meant for the layer "pixels", its measure is the sum [], and it compares with no source.
 
     Args:
         form: the function of the differences, see `FORMS`.

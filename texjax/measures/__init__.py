@@ -1,4 +1,7 @@
-"""Measure how close a result comes to its sources. Each measure sees differences that the others miss."""
+"""Measure how close a result comes to its sources. Each measure sees differences that the others miss.
+
+Images are NumPy arrays [h, w, 3], sRGB in [0, 1]; a result and its sources may differ in size.
+"""
 
 from texjax.measures.displacement import displacement_score
 from texjax.measures.grams import fitting_octaves, gram_errors

@@ -1,6 +1,7 @@
 """Measure the distance of Gram matrices, at the layers that were optimized and at others."""
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,7 @@ def gram_errors(
     extractor: types.Extractor,
     result: arrays.Image,
     sources: Sequence[arrays.Image],
+    *,
     layers: Sequence[str],
     octaves: int,
     padding: str = "valid",
@@ -40,24 +42,34 @@ def gram_errors(
     Returns:
         Layer -> mean of its errors over the octaves.
     """
-    loss = losses.gram(normalization="pixels")
-
-    @jax.jit
-    def grams(weights: types.Weights, image: types.Image) -> Matrices:
-        features = [
-            extractor.apply(weights, octave, tuple(layers)) for octave in pyramid.gaussian(image, octaves, padding)
-        ]
-        return loss.summarize(
-            [types.View(i, layer, 1.0, features[i][layer][None]) for i in range(octaves) for layer in layers]
-        )
+    grams = _grams(extractor, tuple(layers), octaves, padding)
 
     def grams_of(image: arrays.Image) -> Matrices:
         # Waiting for the result keeps the features of only one image in memory.
         return jax.block_until_ready(grams(extractor.weights, jnp.asarray(image)))
 
-    targets = loss.join([grams_of(source) for source in sources])
+    targets = losses.gram().join([grams_of(source) for source in sources])
     errors = [_relative_error(gram, target) for gram, target in zip(grams_of(result), targets, strict=True)]
     return dict(zip(layers, np.reshape(errors, (octaves, len(layers))).mean(0).tolist(), strict=True))
+
+
+@functools.lru_cache(maxsize=8)
+def _grams(
+    extractor: types.Extractor, layers: tuple[str, ...], octaves: int, padding: str
+) -> Callable[[types.Weights, types.Image], Matrices]:
+    """The compiled function of an image that returns its Gram matrices; it is kept for the next call."""
+    loss = losses.gram()
+
+    @jax.jit
+    def grams(weights: types.Weights, image: types.Image) -> Matrices:
+        features = [
+            extractor.apply(weights, octave, layers) for octave in pyramid.gaussian(image, octaves, padding=padding)
+        ]
+        return loss.summarize(
+            [types.View(i, layer, 1.0, features[i][layer][None]) for i in range(octaves) for layer in layers]
+        )
+
+    return grams
 
 
 def _relative_error(gram: Float[Array, "c c"], target: Float[Array, "c c"]) -> float:
@@ -65,7 +77,7 @@ def _relative_error(gram: Float[Array, "c c"], target: Float[Array, "c c"]) -> f
 
 
 def fitting_octaves(
-    extractor: types.Extractor, sides: Iterable[int], layers: Sequence[str], octaves: int, padding: str = "valid"
+    extractor: types.Extractor, sides: Iterable[int], *, layers: Sequence[str], octaves: int, padding: str = "valid"
 ) -> int:
     """Return the largest number of octaves, at most `octaves`, at which every layer still has an output.
 

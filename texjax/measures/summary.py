@@ -32,14 +32,14 @@ def check_sizes(images: Mapping[str, arrays.Image]) -> None:
 
 
 def largest_octaves(
-    extractor: types.Extractor, images: Sequence[arrays.Image], layers: Sequence[str], octaves: int
+    extractor: types.Extractor, images: Sequence[arrays.Image], *, layers: Sequence[str], octaves: int
 ) -> int:
     """Return the number of octaves, at most `octaves`, at which every image has room for every layer.
 
     Raises TexjaxError where not even one octave fits, and for an unknown layer.
     """
     sides = [side for image in images for side in image.shape[:2]]
-    fitting = grams.fitting_octaves(extractor, sides, layers, octaves)
+    fitting = grams.fitting_octaves(extractor, sides, layers=layers, octaves=octaves)
     if not fitting:
         raise errors.TexjaxError(
             f"a side of {min(sides)} px is too small for the layers {', '.join(layers)}; give larger pictures, or "
@@ -51,6 +51,7 @@ def largest_octaves(
 def measure_all(
     result: arrays.Image,
     sources: Sequence[arrays.Image],
+    *,
     extractor: types.Extractor | None = None,
     layers: Sequence[str] = (),
     octaves: int = 1,
@@ -68,7 +69,7 @@ def measure_all(
     """
     values = {}
     if extractor is not None:
-        gram_errors = grams.gram_errors(extractor, result, sources, layers, octaves, padding)
+        gram_errors = grams.gram_errors(extractor, result, sources, layers=layers, octaves=octaves, padding=padding)
         values = {"gram_error": float(np.mean(list(gram_errors.values())))}
         values |= {f"gram_error {layer}": error for layer, error in gram_errors.items()}
     return values | {

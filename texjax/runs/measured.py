@@ -50,10 +50,12 @@ def gram_errors(run: archive.Run, extractor: types.Extractor, layers: Sequence[s
     """
     outputs, sources = _load(run)
     sides = [side for image in (*outputs, *sources) for side in image.shape[:2]]
-    octaves = measures.fitting_octaves(extractor, sides, layers, octaves) if outputs and sources else 0
+    octaves = measures.fitting_octaves(extractor, sides, layers=layers, octaves=octaves) if outputs and sources else 0
     if not octaves:
         return {}
-    errors = _means([measures.gram_errors(extractor, image, sources, layers, octaves) for image in outputs])
+    errors = _means(
+        [measures.gram_errors(extractor, image, sources, layers=layers, octaves=octaves) for image in outputs]
+    )
     mean = float(np.mean(list(errors.values())))
     return {"gram_error": mean} | {f"gram_error {layer}": value for layer, value in errors.items()}
 

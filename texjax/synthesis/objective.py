@@ -106,7 +106,7 @@ def _views(
     layers = [tuple(dict.fromkeys(layer for at, layer in all_places if at == o)) for o in range(setup.octaves)]
 
     def features(image: types.Image) -> list[types.Features]:
-        levels = pyramid.gaussian(image, setup.octaves, setup.padding)
+        levels = pyramid.gaussian(image, setup.octaves, padding=setup.padding)
         return [setup.apply(weights, x, names) if names else {} for x, names in zip(levels, layers, strict=True)]
 
     maps = jax.vmap(features)(images)

@@ -77,7 +77,7 @@ def _reduced_config(config: configs.Config, below: int, steps: int) -> Resolutio
 
 def reduced_pictures(pictures: Sequence[types.AnyImage], resolution: Resolution, padding: str) -> list[jax.Array]:
     """Return pictures [h, w, 3] reduced to a resolution. padding: of the pyramid."""
-    return [pyramid.gaussian(jnp.asarray(picture), resolution.below + 1, padding)[-1] for picture in pictures]
+    return [pyramid.gaussian(jnp.asarray(picture), resolution.below + 1, padding=padding)[-1] for picture in pictures]
 
 
 def enlarged(images: np.ndarray | jax.Array, config: configs.Config) -> Float[Array, "count n h w 3"]:
