@@ -205,3 +205,18 @@ def test_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "synthesize", None)
     texjax.synthesize(SOURCE, **TINY)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_uneven_light_leaves_no_line_in_a_picture_that_tiles():
+    """Of noise that gets brighter by 110 levels: `source.flatten` and `source.padding` are for this."""
+    rng = np.random.default_rng(0)
+    source = np.clip(
+        0.45 + 110 / 255 * np.linspace(-0.5, 0.5, 64)[None, :, None] + rng.normal(0, 0.08, (64, 64, 3)), 0, 1
+    )
+    keys = {"size": (48, 48), "max_iter": 30, "config": "texture:tiny", "octaves": 3}
+    steps = []
+    for flatten, padding in (("none", ""), ("plane", "reflect")):
+        image = texjax.synthesize(source, **{**keys, "source.flatten": flatten, "source.padding": padding})
+        columns = image.mean((0, 2))
+        steps.append(np.abs(np.diff(np.append(columns, columns[0]))).max())
+    assert steps[1] < 0.6 * steps[0]

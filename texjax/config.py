@@ -51,34 +51,28 @@ def defaults() -> Config:
     config.tol = 1e-9  # relative decrease of the loss in a step below which a run ends; 0: never
     config.patience = 5  # failed line searches in a row that end a run
     # Coarse to fine: steps at each smaller size, half the next one's, before those at full size; () for none. Where
-    # there # are more sizes than octaves but one, the coarsest are left out. Between sizes the picture is low-passed
-    # (deviation in # cycles per pixel), and a fresh start supplies the detail above. With keep_octaves every size has
-    # all octaves.
+    # there are more sizes than octaves but one, the coarsest are left out. Between sizes the picture is low-passed
+    # (deviation in cycles per pixel), and a fresh start supplies the detail above. With keep_octaves every size has all
+    # octaves.
     config.schedule = ConfigDict(dict(steps=(), lowpass=0.06, keep_octaves=False))
     # Every `every` steps the picture is rolled by up to `pixels`, and colors of up to `color`, in [0, 1], are added.
     config.jitter = ConfigDict(dict(pixels=0.0, color=0.0, every=20))
     # Sources are resized to `width` pixels (it wins), by the factor `scale`, or so that their longer side is `fit`
-    # times # that of the output; 0 leaves them as they are. `background` shows through transparent pixels, and pictures
-    # of more # than `max_pixels` are refused.
-    # `flatten` takes off uneven light, see `images.light`, and `padding` is that of the network and the pyramid where
-    # sources are analyzed. "auto" stands for "plane" and "reflect" where the output tiles, as photographs do not, and
-    # else for "none" and the padding of the output.
+    # times that of the output; 0 leaves them as they are. `background` shows through transparent pixels, and pictures
+    # of more than `max_pixels` are refused. `flatten` takes off uneven light, see `images.light`. `padding` is the
+    # padding of the network and the pyramid where sources are analyzed, such as "reflect" for photographs whose edges
+    # do not fit together; "" is the padding of the output.
     config.source = ConfigDict(dict(width=0, scale=0.0, fit=0.0, background=(1.0, 1.0, 1.0), max_pixels=89_478_485))
-    config.source.update(flatten="auto", padding="auto")
+    config.source.update(flatten="none", padding="")
     config.output = ConfigDict(dict(format="png", bits=8, original_colors=False))  # colors of the content
     return config
-
-
-def tiles(config: Config) -> bool:
-    """Return whether the output tiles: the network and the pyramid wrap around."""
-    return config.features.padding == config.pyramid.padding == "circular"
 
 
 def source_padding(config: Config) -> tuple[str, str]:
     """Return the padding of the network and that of the pyramid where sources are analyzed."""
     padding = config.source.padding
-    if padding == "auto":
-        return ("reflect", "reflect") if tiles(config) else (config.features.padding, config.pyramid.padding)
+    if not padding:
+        return config.features.padding, config.pyramid.padding
     return padding, "reflect" if padding == "same" else padding
 
 

@@ -114,7 +114,7 @@ def test_all_pictures_are_reduced_for_a_coarse_resolution(paths: dict[str, Path]
     coarse = schedule.resolutions(config)[0]
     assert (coarse.below, coarse.config.octaves, tuple(coarse.config.size)) == (1, 1, (24, 20))
     content = jnp.asarray(images.load(paths["content"]))
-    (small,) = schedule.reduced_pictures([content], coarse)
+    (small,) = schedule.reduced_pictures([content], coarse, coarse.config.pyramid.padding)
     np.testing.assert_array_equal(small, pyramid.reduce(content, padding="reflect"))
     # The start is all of the content.
     np.testing.assert_array_equal(optimize.start(coarse.config, {"sources": [], "content": [small]})[0, 0], small)

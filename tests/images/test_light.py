@@ -18,19 +18,14 @@ def test_a_plane_leaves_its_mean(height: int, width: int, seed: int):
     x, y = coordinates(height, width)
     a, b, c = np.random.default_rng(seed).uniform(-0.2, 0.2, (3, 3))
     image = (0.5 + a * x + b * y + c).astype(np.float32)
-    flat, span = light.flatten(image, "plane")
-    np.testing.assert_allclose(flat, np.broadcast_to(0.5 + c, image.shape), atol=1e-5)
-    assert span == pytest.approx((2 * (np.abs(a) + np.abs(b))).max(), rel=1e-4)
+    np.testing.assert_allclose(light.flatten(image, "plane"), np.broadcast_to(0.5 + c, image.shape), atol=1e-5)
 
 
 def test_a_bend_is_taken_off_by_bend_alone():
-    """x^2 over 65 places from -1 to 1 has its mean at 1/3 and a bit."""
     x, y = coordinates(65, 65)
     image = np.broadcast_to(0.3 + 0.4 * x**2 - 0.1 * x * y, (65, 65, 3)).astype(np.float32)
-    flat, span = light.flatten(image, "bend")
-    np.testing.assert_allclose(flat, np.full((65, 65, 3), image.mean()), atol=1e-5)
-    assert span == pytest.approx(0.5, rel=1e-4)  # 0.4 + 0.1 in the corners, 0 in the middle
-    assert light.flatten(image, "plane").image.std() > 0.1
+    np.testing.assert_allclose(light.flatten(image, "bend"), np.full((65, 65, 3), image.mean()), atol=1e-5)
+    assert light.flatten(image, "plane").std() > 0.1
 
 
 def test_least_squares_against_numpy():
@@ -42,14 +37,12 @@ def test_least_squares_against_numpy():
     values = image.reshape(-1, 3).astype(np.float64)
     fitted = design @ np.linalg.solve(design.T @ design, design.T @ values)
     expected = (values - fitted + values.mean(0)).reshape(image.shape)
-    np.testing.assert_allclose(light.flatten(image, "plane").image, expected, atol=1e-5)
+    np.testing.assert_allclose(light.flatten(image, "plane"), expected, atol=1e-5)
 
 
 def test_none_changes_nothing():
     image = np.random.default_rng(0).random((5, 6, 3)).astype(np.float32)
-    flat, span = light.flatten(image, "none")
-    np.testing.assert_array_equal(flat, image)
-    assert span == 0
+    np.testing.assert_array_equal(light.flatten(image, "none"), image)
 
 
 def test_an_unknown_method():

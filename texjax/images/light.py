@@ -1,10 +1,9 @@
 """Uneven light in pictures of textures: a smooth surface is fitted to each channel and taken off.
 
 A photograph is often brighter at one side than at the other. A picture that tiles cannot have such a gradient, so the
-statistics of the photograph ask for something that no such picture has.
+statistics of the photograph ask for something that no such picture has. Where a plane explains little of a picture's
+variance, below about a tenth, it is the texture's own structure and no light.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -16,14 +15,7 @@ DEGREES = {"none": 0, "plane": 1, "bend": 2}  # of the polynomial in x and y
 Image = Float[np.ndarray, "h w 3"]
 
 
-class Flattened(NamedTuple):
-    """A picture without its uneven light. span: difference between the brightest and the darkest of it, in [0, 1]."""
-
-    image: Image
-    span: float
-
-
-def flatten(image: Image, method: str) -> Flattened:
+def flatten(image: Image, method: str) -> Image:
     """Subtract the polynomial of x and y that fits each channel best in the least squares; its mean is kept.
 
     Args:
@@ -31,8 +23,7 @@ def flatten(image: Image, method: str) -> Flattened:
         method: "none", "plane" (1, x, y) or "bend" (also x^2, x y, y^2, as of a vignette).
 
     Returns:
-        The picture, whose values may leave [0, 1] by a little, and the span of the polynomial, the largest of the
-        channels.
+        The picture, float32; its values may leave [0, 1] by a little.
 
     Raises:
         TexjaxError: for an unknown method.
@@ -40,7 +31,7 @@ def flatten(image: Image, method: str) -> Flattened:
     if method not in DEGREES:
         raise errors.unknown("method of source.flatten", method, DEGREES)
     if method == "none":
-        return Flattened(image, 0.0)
+        return image
     height, width, _ = image.shape
     y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
     degree = DEGREES[method]
@@ -52,4 +43,4 @@ def flatten(image: Image, method: str) -> Flattened:
     coefficients = np.linalg.lstsq(basis[::step], flat[::step], rcond=None)[0]
     light = (basis @ coefficients).reshape(image.shape)
     light = light - light.mean((0, 1), keepdims=True)
-    return Flattened((image - light).astype(np.float32), float(np.ptp(light, axis=(0, 1)).max()))
+    return (image - light).astype(np.float32)

@@ -9,7 +9,7 @@ from texjax.losses import places
 OtherFeature = Float[Array, "_ _ _"]  # of a picture whose size may be another
 
 # Each system divides in its own way, as for Gram matrices. Each entry maps the number of features to k, the factor on
-# the # sum of squared differences.
+# the sum of squared differences.
 NORMALIZATIONS = {
     "mse": lambda n: 1 / n,  # CNNMRF, neural-style, NeuralImageSynthesis: the mean
     "gatys": lambda n: 0.5,  # the paper

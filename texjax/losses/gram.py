@@ -13,7 +13,7 @@ from texjax import errors, types, validate
 from texjax.losses import joins, places
 
 # Each system divides its Gram matrices in its own way, so loss weights are not portable between systems. Each entry
-# maps # the number of channels c to s, the factor on the moments G = F^T F / pixels, and k, the factor on the sum of
+# maps the number of channels c to s, the factor on the moments G = F^T F / pixels, and k, the factor on the sum of
 # squares.
 NORMALIZATIONS = {
     "pixels": lambda c: (1.0, 1.0),

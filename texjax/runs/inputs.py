@@ -1,6 +1,5 @@
 """The pictures of a run, read from files and resized as the config says."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,8 +9,6 @@ import numpy as np
 from texjax import config as configs
 from texjax import errors, images, pyramid
 from texjax.images import light
-
-NOTICEABLE = 8 / 255  # uneven light that is worth a sentence
 
 Paths = Mapping[str, Sequence[Path]]  # group -> files
 
@@ -47,18 +44,7 @@ def fit(config: configs.Config, group: str, position: int, image: np.ndarray) ->
     if source.fit and not wanted and not source.scale:
         wanted = max(1, round(width * source.fit * max(config.size) / max(height, width)))
     resized = images.resize(image, scale=source.scale or None, width=wanted or None, max_pixels=source.max_pixels)
-    method = source.flatten
-    if method == "auto":
-        method = "plane" if configs.tiles(config) else "none"
-    flattened = light.flatten(resized, method)
-    if flattened.span > NOTICEABLE:
-        warnings.warn(
-            f"uneven light of up to {255 * flattened.span:.0f} of 255 levels was taken off a source of {width} x {height} "
-            f"px, as the output tiles and the source does not; source.flatten='none' keeps it",
-            errors.TexjaxWarning,
-            stacklevel=2,
-        )
-    return flattened.image
+    return light.flatten(resized, source.flatten)
 
 
 def check_analogy(pictures: Mapping[str, Sequence[np.ndarray]]) -> None:

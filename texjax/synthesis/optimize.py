@@ -107,9 +107,9 @@ def targets(parts: build.Parts, octaves: int, pictures: exemplar_pictures.Pictur
 
 
 def _problem(resolution: schedule.Resolution, pictures: exemplar_pictures.Pictures) -> Problem:
-    padding = {"sources": configs.source_padding(resolution.config)[1]}
+    padding, source_padding = resolution.config.pyramid.padding, configs.source_padding(resolution.config)[1]
     reduced = {
-        group: schedule.reduced_pictures(images, resolution, padding.get(group, resolution.config.pyramid.padding))
+        group: schedule.reduced_pictures(images, resolution, source_padding if group == "sources" else padding)
         for group, images in pictures.items()
     }
     parts = build.parts(resolution.config, resolution.below)
