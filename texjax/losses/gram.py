@@ -1,6 +1,6 @@
 """Second moments of features: what textures are matched by (Gatys et al. 2015, arXiv 1505.07376)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -72,21 +72,24 @@ def gram(
 
     def join_sources(moments: list[Float[Array, "c c"]]) -> Float[Array, "c c"]:
         weights = joins.normalized(join, len(moments), join_weights, join_position)
-        if len(moments) == 1:
-            return moments[0]  # one source is its own join
-
-        def on_host(*matrices: Array) -> np.ndarray:
-            joined = joins.join(join, [np.asarray(matrix) for matrix in matrices], weights, join_regularization)
-            return joined.astype(moments[0].dtype)
-
-        # Joins run on the host in float64, inside of a compiled function too.
-        if any(isinstance(matrix, core.Tracer) for matrix in moments):
-            shape = jax.ShapeDtypeStruct(moments[0].shape, moments[0].dtype)
-            return jax.pure_callback(on_host, shape, *moments, vmap_method="sequential")
-        return jnp.asarray(on_host(*moments))
+        return _joined(moments, lambda matrices: joins.join(join, matrices, weights, join_regularization))
 
     def distance(sums: dict[str, Array], target: Float[Array, "c c"]) -> types.Scalar:
         scale, factor = NORMALIZATIONS[normalization](len(target))
         return factor * jnp.sum((scale * (sums["outer"] / sums["count"] - mul * target)) ** 2)
 
     return places.per_image(measure, distance, summarize=summarize, join=join_sources)
+
+
+def _joined(moments: list[Float[Array, "c c"]], join: Callable[[list[np.ndarray]], np.ndarray]) -> Float[Array, "c c"]:
+    """The join of several matrices, on the host in float64; inside a compiled function it is a callback to the host."""
+    if len(moments) == 1:
+        return moments[0]  # one source is its own join
+
+    def on_host(*matrices: Array) -> np.ndarray:
+        return join([np.asarray(matrix) for matrix in matrices]).astype(moments[0].dtype)
+
+    if any(isinstance(matrix, core.Tracer) for matrix in moments):
+        shape = jax.ShapeDtypeStruct(moments[0].shape, moments[0].dtype)
+        return jax.pure_callback(on_host, shape, *moments, vmap_method="sequential")
+    return jnp.asarray(on_host(*moments))

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from texjax import config as configs
 from texjax import features, losses, optimizers, settings, types
-from texjax.synthesis import loop, objective
+from texjax.synthesis import loop, objective, scene
 
 # Keys that choose values but no program: runs that differ in these alone share their compilations.
 VALUES = ("seed", "init", "source", "output", "max_iter", "tol", "patience", "schedule", "jitter")
@@ -58,7 +58,7 @@ def parts_of_program(config: configs.Config, source_padding: tuple[str, str], fi
     used = {layer for term in terms for _, layer in term.places(config.octaves)}
     for layer in used:
         extractor.grid(layer)  # raises where there is no such layer
-    analysis = objective.Analysis(source_extractor.apply, source_padding[1])
+    analysis = scene.Analysis(source_extractor.apply, source_padding[1])
     problem = objective.objective(extractor, terms, config.octaves, config.pyramid.padding, first_octave, analysis)
     minimizer = settings.build(optimizers, config.optimizer, problem.value)
     return Parts(

@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from texjax import errors, pyramid, types
+from texjax import errors, types
+from texjax.synthesis import scene
 
 
 class Objective(NamedTuple):
@@ -37,36 +38,13 @@ class Objective(NamedTuple):
 SOURCES = types.Exemplars()
 
 
-class Analysis(NamedTuple):
-    """How sources are analyzed: by the extractor's `apply`, and with the padding of the pyramid."""
-
-    apply: Callable[..., types.Features]
-    padding: str
-
-
-class Setup(NamedTuple):
-    """What the functions of an objective share.
-
-    terms: those with any weight, by name. names: of all terms, in their order. first_octave: the octave of the
-    full-size picture that octave 0 is here.
-    """
-
-    apply: Callable[..., types.Features]
-    terms: dict[str, types.Term]
-    names: tuple[str, ...]
-    octaves: int
-    padding: str
-    first_octave: int
-    analysis: Analysis
-
-
 def objective(
     extractor: types.Extractor,
     terms: Sequence[types.Term],
     octaves: int,
     padding: str = "valid",
     first_octave: int = 0,
-    analysis: Analysis | None = None,
+    analysis: scene.Analysis | None = None,
 ) -> Objective:
     """Return the weighted sum of the terms (Snelgrove 2017: Gram distances over octaves x layers).
 
@@ -75,7 +53,7 @@ def objective(
         terms: a term that weighs 0 is not computed, and its share is reported as 0.
         octaves: levels of the Gaussian pyramid, full size included.
         padding: of the pyramid.
-        first_octave: see `Setup`.
+        first_octave: see `scene.Setup`.
         analysis: of the sources; like the images if left out.
 
     Raises:
@@ -85,8 +63,8 @@ def objective(
     if not weighing:
         raise errors.TexjaxError("every term weighs 0, so nothing would be optimized; give one a weight above 0.")
     names = tuple(term.name for term in terms)
-    analysis = analysis or Analysis(extractor.apply, padding)
-    setup = Setup(extractor.apply, weighing, names, octaves, padding, first_octave, analysis)
+    analysis = analysis or scene.Analysis(extractor.apply, padding)
+    setup = scene.Setup(extractor.apply, weighing, names, octaves, padding, first_octave, analysis)
     periods = [term.loss.period for term in weighing.values() if term.loss.refresh]
     return Objective(
         functools.partial(_summarize, setup),
@@ -97,47 +75,25 @@ def objective(
     )
 
 
-def _views(
-    setup: Setup, weights: types.Weights, images: types.Images, terms: Sequence[types.Term]
-) -> dict[str, list[types.View]]:
-    """The views of each term; a layer that several terms look at is computed once."""
-    places = {term.name: term.places(setup.octaves) for term in terms}
-    all_places = [place for of_term in places.values() for place in of_term]
-    layers = [tuple(dict.fromkeys(layer for at, layer in all_places if at == o)) for o in range(setup.octaves)]
-
-    def features(image: types.Image) -> list[types.Features]:
-        levels = pyramid.gaussian(image, setup.octaves, padding=setup.padding)
-        return [setup.apply(weights, x, names) if names else {} for x, names in zip(levels, layers, strict=True)]
-
-    maps = jax.vmap(features)(images)
-    return {
-        name: [
-            types.View(setup.first_octave + octave, layer, weight, maps[octave][layer])
-            for (octave, layer), weight in of_term.items()
-        ]
-        for name, of_term in places.items()
-    }
-
-
 def _summarize(
-    setup: Setup, weights: types.Weights, picture: types.Image, exemplars: types.Exemplars = SOURCES
+    setup: scene.Setup, weights: types.Weights, picture: types.Image, exemplars: types.Exemplars = SOURCES
 ) -> dict[str, Any]:
     terms = [term for term in setup.terms.values() if term.exemplars == exemplars]
     # The content and the analogy are maps over the image, and have to be padded like it.
     if exemplars.group == "sources":
         setup = setup._replace(apply=setup.analysis.apply, padding=setup.analysis.padding)
-    views = _views(setup, weights, picture[None], terms)
+    views = scene.views(setup, weights, picture[None], terms)
     return {term.name: term.loss.summarize(views[term.name]) for term in terms}
 
 
-def _join(setup: Setup, summaries: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _join(setup: scene.Setup, summaries: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {name: setup.terms[name].loss.join([of_source[name] for of_source in summaries]) for name in summaries[0]}
 
 
 def _value(
-    setup: Setup, images: types.Images, weights: types.Weights, targets: dict[str, Any], choices: Any = None
+    setup: scene.Setup, images: types.Images, weights: types.Weights, targets: dict[str, Any], choices: Any = None
 ) -> tuple[types.Scalar, dict[str, types.Scalar]]:
-    views = _views(setup, weights, images, list(setup.terms.values()))
+    views = scene.views(setup, weights, images, list(setup.terms.values()))
     shares = dict.fromkeys(setup.names, jnp.zeros((), images.dtype))
     for name, term in setup.terms.items():
         choice = [choices[name]] if term.loss.refresh else []
@@ -146,7 +102,7 @@ def _value(
 
 
 def _refresh(
-    setup: Setup,
+    setup: scene.Setup,
     images: types.Images,
     weights: types.Weights,
     targets: dict[str, Any],
@@ -155,7 +111,7 @@ def _refresh(
     step: Any,
 ) -> dict[str, Any]:
     terms = [term for term in setup.terms.values() if term.loss.refresh]
-    views, choices = _views(setup, weights, images, terms), {}
+    views, choices = scene.views(setup, weights, images, terms), {}
     for term, key_of_term in zip(terms, jax.random.split(key, len(terms)), strict=True):
         refresh: Any = term.loss.refresh
         choose = functools.partial(refresh, views[term.name], targets[term.name])
