@@ -43,7 +43,7 @@ def modules() -> dict[str, str]:
 
 def complaints(module: str, source: str, known: set[str]) -> list[str]:
     """What `module` imports that it must not; `known` are the dotted names of all modules."""
-    own, found = part(module), []
+    own, sentences = part(module), []
     if own not in LEVEL and own != "__init__":
         return [f"{module} has no floor in FLOORS"]
     for node in ast.walk(ast.parse(source)):
@@ -61,10 +61,10 @@ def complaints(module: str, source: str, known: set[str]) -> list[str]:
                 continue
             other = part(target)
             if other != own and not LEVEL.get(own, (len(FLOORS), 0)) < LEVEL.get(other, (-1, 0)):
-                found.append(f"{module} imports {other}, which is not on a floor below")
+                sentences.append(f"{module} imports {other}, which is not on a floor below")
             if target in names and not module.endswith("__init__"):
-                found.append(f"{module} imports the name {target} and not its module")
-    return found
+                sentences.append(f"{module} imports the name {target} and not its module")
+    return sentences
 
 
 def importers(library: str) -> list[str]:

@@ -88,8 +88,8 @@ def test_the_key_alone_decides(name: str, file: str):
 
 @pytest.mark.parametrize("name", STARTS)
 def test_can_be_traced(name: str, file: str):
-    made = jax.eval_shape(lambda: STARTS[name](jax.random.key(0), file))
-    assert made.shape == (*SHAPE, 3)
+    starts = jax.eval_shape(lambda: STARTS[name](jax.random.key(0), file))
+    assert starts.shape == (*SHAPE, 3)
 
 
 GRAY = np.array([123.68, 116.779, 103.939])  # mean color of ImageNet, by which VGG networks shift their input
@@ -117,8 +117,8 @@ def test_symmetric_by_default_is_the_original():
 def test_symmetric_blobs_resemble_their_mirror_images():
     # With flips u, l of a noise n, x = n + u n + l n: u x = u n + n + u l n shares two of three terms with x, so does
     # l x, and so does u l x = u l n + l n + u n: a correlation of 2/3, but where pixels are their own mirror images.
-    made = [np.asarray(inits.symmetric(jax.random.key(i), SHAPE, [], blur=2.0, deviation=0.0)) for i in range(20)]
-    centered = np.stack(made) - GRAY / 255
+    starts = [np.asarray(inits.symmetric(jax.random.key(i), SHAPE, [], blur=2.0, deviation=0.0)) for i in range(20)]
+    centered = np.stack(starts) - GRAY / 255
     for flipped in (centered[:, ::-1], centered[:, :, ::-1], centered[:, ::-1, ::-1]):
         assert np.corrcoef(centered.ravel(), flipped.ravel())[0, 1] == pytest.approx(2 / 3, abs=0.06)
     # sqrt(3 / (4 pi)) of the amplitude, 50 of 255, and a little more at the mirrored borders.
@@ -183,17 +183,17 @@ def test_random_phase_of_several_sources():
 def offsets(window: np.ndarray, whole: np.ndarray) -> list[tuple[int, int]]:
     """Where `window` is found in `whole`."""
     views = np.lib.stride_tricks.sliding_window_view(whole, window.shape[:2], axis=(0, 1))
-    found = (views == np.moveaxis(window, -1, 0)[None, None]).all((2, 3, 4))
-    return [(int(y), int(x)) for y, x in np.argwhere(found)]
+    matches = (views == np.moveaxis(window, -1, 0)[None, None]).all((2, 3, 4))
+    return [(int(y), int(x)) for y, x in np.argwhere(matches)]
 
 
 def test_crop_is_a_window_anywhere():
     source = BIG[:7, :9]
     keys = [jax.random.key(seed) for seed in range(120)]
-    found = [offsets(np.asarray(inits.crop(key, (5, 6), [jnp.asarray(source)])), source) for key in keys]
-    assert all(len(places) == 1 for places in found)
+    matches = [offsets(np.asarray(inits.crop(key, (5, 6), [jnp.asarray(source)])), source) for key in keys]
+    assert all(len(places) == 1 for places in matches)
     # 3 x 4 places; one that is as likely as all others is missed in 120 trials once in 34,000 times.
-    assert {places[0] for places in found} == {(y, x) for y in range(3) for x in range(4)}
+    assert {places[0] for places in matches} == {(y, x) for y in range(3) for x in range(4)}
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 4), (5, 3), (6, 6)])

@@ -44,8 +44,8 @@ def wheel(tmp_path_factory) -> Path:
         if shutil.which(words[0]):
             done = subprocess.run(list(map(str, words)), capture_output=True, text=True, env=environment)
             said.append(done.stderr)
-        if found := list(out.glob("*.whl")):
-            return found[0]
+        if wheels := list(out.glob("*.whl")):
+            return wheels[0]
     pytest.skip(f"neither uv nor pip can build a wheel without downloading hatchling: {' '.join(said)[-300:]}")
 
 

@@ -35,21 +35,21 @@ def code_cells(notebook: Any) -> list[Any]:
 
 def complaints(notebook: Any) -> list[str]:
     """What is wrong with an executed notebook."""
-    found, cells = [], code_cells(notebook)
+    problems, cells = [], code_cells(notebook)
     counts = [cell.execution_count for cell in cells]
     if counts != list(range(1, len(cells) + 1)):
-        found.append(f"the cells were executed in the order {counts}")
+        problems.append(f"the cells were executed in the order {counts}")
     outputs = [output for cell in cells for output in cell.outputs]
     for output in outputs:
         if output.output_type == "error":
-            found.append(f"a cell ends with {output.ename}")
+            problems.append(f"a cell ends with {output.ename}")
         if output.get("name") == "stderr":
-            found.append(f"a cell writes to standard error: {output.text[:200]}")
+            problems.append(f"a cell writes to standard error: {output.text[:200]}")
         texts = [output.get("text", ""), *(v for k, v in output.get("data", {}).items() if k.startswith("text/"))]
-        found += [f"a cell shows the path of a file: {text[:200]}" for text in texts if PATHS.search(text)]
+        problems += [f"a cell shows the path of a file: {text[:200]}" for text in texts if PATHS.search(text)]
     if not any(kind.startswith("image/") for output in outputs for kind in output.get("data", {})):
-        found.append("there is no picture")
-    return found
+        problems.append("there is no picture")
+    return problems
 
 
 def test_there_are_notebooks():

@@ -106,8 +106,8 @@ def filtered() -> float:
     """
     signs = (-1.0) ** np.indices((3, 3)).sum(0)
     kernel = np.asarray(features.random(size=3, channels=4, seed=0).weights["conv1_1"], np.float64)
-    found = (HIGH - LOW) / 2 / 255 * np.einsum("hw,hwio->o", signs, kernel)
-    halves = np.stack([np.maximum(found, 0), np.maximum(-found, 0)])
+    response = (HIGH - LOW) / 2 / 255 * np.einsum("hw,hwio->o", signs, kernel)
+    halves = np.stack([np.maximum(response, 0), np.maximum(-response, 0)])
     return float((((halves.T @ halves) / 2) ** 2).sum())
 
 

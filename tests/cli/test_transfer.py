@@ -76,7 +76,7 @@ def test_every_term_sees_its_pictures(paths: dict[str, Path]):
     start = f"--config.init={{'name': 'picture', 'path': '{paths['other']}'}}"
     config = load(start, "--config.source.fit=0.0", "--config.schedule.steps=()", **given)
     analogy = [paths["a"], paths["a_prime"], paths["content"]]
-    found = first_terms(config, {"sources": [paths["style"]], "content": [paths["content"]], "analogy": analogy})
+    result = first_terms(config, {"sources": [paths["style"]], "content": [paths["content"]], "analogy": analogy})
 
     image = jax.image.resize(jnp.asarray(images.load(paths["other"])), (40, 48, 3), "lanczos3").clip(0, 1)
     x = EXTRACTOR.apply(EXTRACTOR.weights, image, ("conv1_1",))["conv1_1"]
@@ -93,20 +93,20 @@ def test_every_term_sees_its_pictures(paths: dict[str, Path]):
     for name, (loss, shown, weight) in group.items():
         target = loss.join([loss.summarize([view(picture)]) for picture in shown])
         want = weight * float(loss.value([view(x)], target))
-        assert found[name] == pytest.approx(want, rel=1e-4) and want > 0, name
+        assert result[name] == pytest.approx(want, rel=1e-4) and want > 0, name
     pixels = np.asarray(image, np.float64)
     down, right = pixels[1:, :-1] - pixels[:-1, :-1], pixels[:-1, 1:] - pixels[:-1, :-1]
-    assert found["smoothness"] == pytest.approx((down**2 + right**2).sum() / 2, rel=1e-4)
+    assert result["smoothness"] == pytest.approx((down**2 + right**2).sum() / 2, rel=1e-4)
 
 
 def test_pictures_are_as_large_as_they_have_to_be(paths: dict[str, Path]):
     config = load("--config.source.fit=0.3", gram=term(name="gram"), content=term(name="content", group="analogy"))
     analogy = [paths["a"], paths["a_prime"], paths["other"]]
-    found = inputs.load(config, {"sources": [paths["style"]], "content": [paths["other"]], "analogy": analogy})
-    assert [x.shape for x in found["content"]] == [(40, 48, 3)]
+    result = inputs.load(config, {"sources": [paths["style"]], "content": [paths["other"]], "analogy": analogy})
+    assert [x.shape for x in result["content"]] == [(40, 48, 3)]
     # 0.3 of 48 px along the longer side is 14, and what the ratio makes of the other 40 x 14 / 48 = 11.7.
-    assert [x.shape for x in found["analogy"]] == [(12, 14, 3), (12, 14, 3), (40, 48, 3)]
-    assert found["sources"][0].shape == (12, 14, 3)
+    assert [x.shape for x in result["analogy"]] == [(12, 14, 3), (12, 14, 3), (40, 48, 3)]
+    assert result["sources"][0].shape == (12, 14, 3)
 
 
 def test_all_pictures_are_reduced_for_a_coarse_resolution(paths: dict[str, Path]):
@@ -136,8 +136,8 @@ def pixels(path: Path) -> np.ndarray:
 @pytest.mark.slow
 def test_a_content_that_outweighs_all_is_what_comes_out(paths: dict[str, Path], tmp_path: Path):
     """From noise, over two sizes: the mean square of features of random filters leaves only the content."""
-    kept = dict(name="content", group="content", layers=dict(pixels=1.0, conv1_1=1.0))
-    given = terms(gram=term(name="gram", weight=1e-9), content=term(**kept, weight=1e3))
+    content_term = dict(name="content", group="content", layers=dict(pixels=1.0, conv1_1=1.0))
+    given = terms(gram=term(name="gram", weight=1e-9), content=term(**content_term, weight=1e3))
     words = [*SMALL, given, "--init", "random", "-m", 60, "-n", 30, "--config.tol=0.0"]
     where = tmp_path / "run"
     record = call(
@@ -180,10 +180,10 @@ def test_a_flag_sets_its_key(flag: str, words: str, key: str, expected: Any, pat
     if flag.startswith(("--analogy", "--mrf", "--nstyle")):
         given = ["analogy", *(str(paths[name]) for name in ("a", "a_prime", "content")), "--config", "analogies:tiny"]
     config = job(*given, flag, *words.split()).config
-    found = config
+    result = config
     for part in key.split("."):
-        found = found[part]
-    assert (found.to_dict() if hasattr(found, "to_dict") else found) == expected
+        result = result[part]
+    assert (result.to_dict() if hasattr(result, "to_dict") else result) == expected
 
 
 def job(*words: str) -> synthesize.Job:
@@ -194,10 +194,10 @@ def job(*words: str) -> synthesize.Job:
 
 def test_pictures_of_the_commands(paths: dict[str, Path]):
     content, style, a, a_prime = (paths[name] for name in ("content", "style", "a", "a_prime"))
-    found = job("transfer", str(content), str(style), str(a))
-    assert found.pictures == {"sources": [style, a], "content": [content]}
-    found = job("analogy", str(a), str(a_prime), str(content))
-    assert found.pictures == {"sources": [a_prime], "content": [content], "analogy": [a, a_prime, content]}
+    result = job("transfer", str(content), str(style), str(a))
+    assert result.pictures == {"sources": [style, a], "content": [content]}
+    result = job("analogy", str(a), str(a_prime), str(content))
+    assert result.pictures == {"sources": [a_prime], "content": [content], "analogy": [a, a_prime, content]}
 
 
 YUV = np.array([[-0.14713, -0.28886, 0.436], [0.615, -0.51499, -0.10001]])
@@ -213,11 +213,11 @@ def test_original_colors(paths: dict[str, Path], tmp_path: Path):
         *(paths["content"], paths["style"], "--config", "cnnmrf_transfer:tiny", "--original-colors", *words),
         *("--config.output.bits=16", "--config.schedule.steps=()"),
     )
-    found, content = images.load(where / "image.png").astype(np.float64), pixels(paths["content"])
-    whole = ((found > 0) & (found < 1)).all(-1)
+    result, content = images.load(where / "image.png").astype(np.float64), pixels(paths["content"])
+    whole = ((result > 0) & (result < 1)).all(-1)
     assert whole.mean() > 0.5
-    np.testing.assert_allclose((found @ YUV.T)[whole], (content @ YUV.T)[whole], atol=2e-4)
-    assert np.abs(found - content).mean() > 0.01
+    np.testing.assert_allclose((result @ YUV.T)[whole], (content @ YUV.T)[whole], atol=2e-4)
+    assert np.abs(result - content).mean() > 0.01
 
 
 def test_an_analogy(paths: dict[str, Path], tmp_path: Path):
@@ -229,8 +229,8 @@ def test_an_analogy(paths: dict[str, Path], tmp_path: Path):
     record = call(where, "analogy", *shown, *words)
     assert [one["name"] for one in record["analogy"]] == ["a.png", "a_prime.png", "a.png"]
     assert pixels(where / "image.png").shape == (40, 48, 3)
-    found, wanted, b = (pixels(path).ravel() for path in (where / "image.png", paths["a_prime"], paths["a"]))
-    assert np.corrcoef(found, wanted)[0, 1] > 0.8 > np.corrcoef(found, b)[0, 1]
+    result, wanted, b = (pixels(path).ravel() for path in (where / "image.png", paths["a_prime"], paths["a"]))
+    assert np.corrcoef(result, wanted)[0, 1] > 0.8 > np.corrcoef(result, b)[0, 1]
 
 
 def test_pictures_that_nothing_uses(paths: dict[str, Path]):

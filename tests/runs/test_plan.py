@@ -175,8 +175,8 @@ def test_the_plan_of_a_sweep(source, tmp_path, monkeypatch, capsys):
     rows = {octaves: line for line in lines for octaves in (1, 2, 9) if f"octaves={octaves} " in line}
     seconds = {octaves: number(rows[octaves].split("MiB")[1]) for octaves in (1, 2)}
     config = configs.load("random:tiny")
-    for octaves, found in seconds.items():
-        assert found == pytest.approx(
+    for octaves, planned in seconds.items():
+        assert planned == pytest.approx(
             plan.cost(configs.overridden(config, {"octaves": octaves}), {"sources": [source]})[0], abs=0.5
         )
     assert "cannot be run" in rows[9] and "pending" in rows[1]

@@ -85,8 +85,8 @@ def sha256(pixels: np.ndarray) -> str:
 
 def test_the_files_of_a_run(tiny):
     assert tiny.code == 0
-    found = sorted(str(path.relative_to(tiny.where)) for path in tiny.where.rglob("*") if path.is_file())
-    assert found == sorted(
+    files = sorted(str(path.relative_to(tiny.where)) for path in tiny.where.rglob("*") if path.is_file())
+    assert files == sorted(
         ["config.json", "run.json", "metrics.jsonl", "loss.png", "image.png"]
         + [f"progress/I{step:04d}_F0000.png" for step in (0, 3, 6)]
     )
@@ -330,8 +330,8 @@ def test_an_animation(animation):
     assert animation.out.splitlines()[1:7] == [str(animation.where / n) for n in (*names, *MOVIES)]
     frames = np.stack([animation.pixels(name) for name in names]).astype(int)
     assert all((frames[i] != frames[j]).mean() > 0.3 for i in range(4) for j in range(i))
-    found = sorted(path.name for path in (animation.where / "progress").iterdir())
-    assert found == [f"I{step:04d}_F{i:04d}.png" for step in (0, 3, 6) for i in range(4)]
+    files = sorted(path.name for path in (animation.where / "progress").iterdir())
+    assert files == [f"I{step:04d}_F{i:04d}.png" for step in (0, 3, 6) for i in range(4)]
     for name in MOVIES:
         with Image.open(animation.where / name) as movie:
             assert (len(list(ImageSequence.Iterator(movie))), movie.size) == (4, (48, 48))

@@ -29,12 +29,12 @@ def test_without_jitter_one_round_changes_nothing():
 def test_rounds(max_iter: int, every: int, seed: int, below: int):
     """As many as it takes, moved by whole pixels within the limits, pixels halved with every octave below."""
     config = config_with(max_iter=max_iter, seed=seed, jitter__pixels=12.0, jitter__color=0.1, jitter__every=every)
-    found = list(jitter.rounds(config, below))
-    assert len(found) == -(-max_iter // every)
-    assert [part.steps for part in found[:-1]] == [every] * (len(found) - 1)
-    assert sum(part.steps for part in found) == max_iter
-    assert all(abs(n) <= round(12 / 2**below) for part in found for n in part.shift)
-    assert all(np.abs(part.color).max() <= 0.1 for part in found)
+    rounds = list(jitter.rounds(config, below))
+    assert len(rounds) == -(-max_iter // every)
+    assert [part.steps for part in rounds[:-1]] == [every] * (len(rounds) - 1)
+    assert sum(part.steps for part in rounds) == max_iter
+    assert all(abs(n) <= round(12 / 2**below) for part in rounds for n in part.shift)
+    assert all(np.abs(part.color).max() <= 0.1 for part in rounds)
 
 
 def test_rounds_differ_and_the_seed_decides():
@@ -61,7 +61,7 @@ def test_a_run_is_its_rounds_one_after_the_other(color: float):
     config = config_with(max_iter=5, jitter__pixels=9.0, jitter__color=color, jitter__every=2)
     source = np.random.default_rng(3).random((48, 48, 3), np.float32)
     prepared = optimize.prepare(config, {"sources": [source]})
-    found, parts = list(prepared.iterates), prepared.parts
+    iterates, parts = list(prepared.iterates), prepared.parts
     args = (parts.extractor.weights, optimize.targets(parts, config.octaves, {"sources": [source]}))
     expected = prepared.start
     for part in jitter.rounds(config):
@@ -75,6 +75,6 @@ def test_a_run_is_its_rounds_one_after_the_other(color: float):
             save_every=config.save_every,
         )
         expected = np.roll(last.images - part.color, tuple(-n for n in part.shift), (2, 3))
-    assert [now.step for now in found] == [0, 2, 4, 5]
-    assert sum(len(now.metrics["loss"]) for now in found[1:]) == 5
-    np.testing.assert_array_equal(found[-1].images, expected)
+    assert [now.step for now in iterates] == [0, 2, 4, 5]
+    assert sum(len(now.metrics["loss"]) for now in iterates[1:]) == 5
+    np.testing.assert_array_equal(iterates[-1].images, expected)

@@ -57,15 +57,15 @@ def test_yields_the_start_and_every_chunk_in_one_call_each():
         calls.append(args)
         return PROGRAM.run(*args)
 
-    found = iterates(program=PROGRAM._replace(run=counting), max_iter=7)
-    assert [iterate.step for iterate in found] == [0, 3, 6, 7]
+    iterated = iterates(program=PROGRAM._replace(run=counting), max_iter=7)
+    assert [iterate.step for iterate in iterated] == [0, 3, 6, 7]
     assert len(calls) == 4
-    for iterate, rows in zip(found, (1, 3, 3, 1), strict=True):
+    for iterate, rows in zip(iterated, (1, 3, 3, 1), strict=True):
         assert iterate.images.shape == (2, *SHAPE)
         assert set(iterate.metrics) == {"loss", "terms", "gradient", "evaluations", "failed", "low", "high"}
         assert all(values.shape == (rows, 2) for values in jax.tree.leaves(iterate.metrics))
         assert iterate.seconds > 0
-    np.testing.assert_allclose(found[0].images, np.clip(starts(2), 0, 1), atol=1e-7)
+    np.testing.assert_allclose(iterated[0].images, np.clip(starts(2), 0, 1), atol=1e-7)
 
 
 def test_metrics_are_those_of_their_images():
@@ -88,7 +88,7 @@ def test_chunks_change_no_byte():
     by_three, by_six = iterates(), iterates(program=loop.program(MINIMIZER, 6), save_every=6)
     assert [iterate.step for iterate in by_six] == [0, 6]
     assert by_three[-1].images.tobytes() == by_six[-1].images.tobytes()
-    rows = [np.concatenate([i.metrics["loss"] for i in found]) for found in (by_three, by_six)]
+    rows = [np.concatenate([i.metrics["loss"] for i in iterated]) for iterated in (by_three, by_six)]
     assert rows[0].tobytes() == rows[1].tobytes()
 
 
@@ -153,11 +153,11 @@ def compiled():
 
     def listen(event: str, duration_secs: float, **kwargs: str | int) -> None:
         if event == "/jax/core/compile/backend_compile_duration":
-            found.append(event)
+            events.append(event)
 
-    found: list[str] = []
+    events: list[str] = []
     jax.monitoring.register_event_duration_secs_listener(listen)
-    yield found
+    yield events
     jax.monitoring.unregister_event_duration_listener(listen)
 
 
@@ -208,12 +208,12 @@ def test_choices_are_refreshed_before_the_first_step_of_a_period(batch_mode: str
 
     minimizer = optimizers.adam(toy_with_choice, learning_rate=0.05)
     program = loop.program(minimizer, 5, batch_mode, refresh, (3, 4))
-    found = iterates(2, program=program, save_every=5, max_iter=9, tol=0.0)
+    iterated = iterates(2, program=program, save_every=5, max_iter=9, tol=0.0)
     jax.effects_barrier()
     of_each = 2 if batch_mode == "map" else 1  # a batch calls back once
     assert sorted(refreshed) == sorted(of_each * [0, 3, 4, 6, 8])
-    assert [iterate.step for iterate in found] == [0, 5, 9]
-    for iterate, moved in zip(found, (0.0, 0.2, 0.4), strict=True):
+    assert [iterate.step for iterate in iterated] == [0, 5, 9]
+    for iterate, moved in zip(iterated, (0.0, 0.2, 0.4), strict=True):
         for i, images in enumerate(iterate.images):
             assert iterate.metrics["loss"][-1, i] == pytest.approx(sum(numpy_toy(images, WANTED + moved)), rel=1e-3)
 

@@ -54,8 +54,8 @@ def gram(x: np.ndarray) -> np.ndarray:
 
 def share(image: np.ndarray, source: np.ndarray, octave: int, layer: str) -> float:
     """sum_ij (G - T)^2 of one layer of one octave (Snelgrove 2017)."""
-    found, wanted = (gram(activation(octaves(x, octave + 1)[octave], layer)) for x in (image, source))
-    return float(((found - wanted) ** 2).sum())
+    matrix, wanted = (gram(activation(octaves(x, octave + 1)[octave], layer)) for x in (image, source))
+    return float(((matrix - wanted) ** 2).sum())
 
 
 def term(name: str = "gram", weight: float = 1.0, layers=None, octave_weights=(), loss=None) -> types.Term:
@@ -126,8 +126,8 @@ def test_weights_and_targets_are_arguments():
         extractor, source = features.random(size=3, channels=4, seed=seed), picture(13, 11, seed)
         targets = problem.join([problem.summarize(extractor.weights, jnp.asarray(source))])
         total, _ = evaluate(images, extractor.weights, targets)
-        found, wanted = (gram(filtered(x, extractor.weights["conv1_1"])) for x in (images[0], source))
-        assert float(total) == pytest.approx(((found - wanted) ** 2).sum(), rel=1e-4)
+        matrix, wanted = (gram(filtered(x, extractor.weights["conv1_1"])) for x in (images[0], source))
+        assert float(total) == pytest.approx(((matrix - wanted) ** 2).sum(), rel=1e-4)
     assert evaluate._cache_size() == 1
 
 

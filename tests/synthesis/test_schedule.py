@@ -36,15 +36,15 @@ def picture(tmp_path: Path) -> Path:
 def test_resolutions_by_hand():
     words = ["--config.size=(100, 61)", "--config.octaves=3", "--config.schedule.steps=(7, 5)"]
     config = configs.load("random", [*words, "--config.terms.gram.octave_weights=(1.0, 2.0, 3.0)"])
-    found = schedule.resolutions(config)
-    assert [size.below for size in found] == [2, 1, 0]
-    assert [tuple(size.config.size) for size in found] == [(25, 16), (50, 31), (100, 61)]
-    assert [size.config.octaves for size in found] == [1, 2, 3]
-    assert [size.config.max_iter for size in found] == [7, 5, config.max_iter]
-    weights = [tuple(size.config.terms.gram.octave_weights) for size in found]
+    resolutions = schedule.resolutions(config)
+    assert [size.below for size in resolutions] == [2, 1, 0]
+    assert [tuple(size.config.size) for size in resolutions] == [(25, 16), (50, 31), (100, 61)]
+    assert [size.config.octaves for size in resolutions] == [1, 2, 3]
+    assert [size.config.max_iter for size in resolutions] == [7, 5, config.max_iter]
+    weights = [tuple(size.config.terms.gram.octave_weights) for size in resolutions]
     assert weights == [(3.0,), (2.0, 3.0), (1.0, 2.0, 3.0)]
     assert schedule.total(config) == 12 + config.max_iter
-    assert found[-1].config is config
+    assert resolutions[-1].config is config
 
 
 @pytest.mark.parametrize(("octaves", "steps"), [(1, [9]), (2, [5, 9]), (3, [7, 5, 9]), (4, [7, 5, 9])])
@@ -58,10 +58,10 @@ def test_octaves_bound_the_resolutions(octaves: int, steps: list[int]):
 def test_every_resolution_may_keep_its_octaves():
     words = ["--config.size=(100, 61)", "--config.octaves=1", "--config.schedule.steps=(7, 5)"]
     words += ["--config.terms.gram.octave_weights=(2.0,)", "--config.schedule.keep_octaves=True"]
-    found = schedule.resolutions(configs.load("random", words))
-    assert [tuple(size.config.size) for size in found] == [(25, 16), (50, 31), (100, 61)]
-    assert [size.config.octaves for size in found] == [1, 1, 1]
-    assert [tuple(size.config.terms.gram.octave_weights) for size in found] == [(2.0,)] * 3
+    resolutions = schedule.resolutions(configs.load("random", words))
+    assert [tuple(size.config.size) for size in resolutions] == [(25, 16), (50, 31), (100, 61)]
+    assert [size.config.octaves for size in resolutions] == [1, 1, 1]
+    assert [tuple(size.config.terms.gram.octave_weights) for size in resolutions] == [(2.0,)] * 3
 
 
 def test_stages_are_the_rounds_of_each_resolution():
@@ -121,7 +121,7 @@ def test_the_next_start_is_the_low_passed_result_with_fresh_detail():
     config = configs.load("random:tiny", [STEPS])
     rng = np.random.default_rng(0)
     small, fresh = rng.random((2, 1, 24, 24, 3), np.float32), rng.random((2, 1, 48, 48, 3), np.float32)
-    found = np.asarray(schedule.refined(small, config, jnp.asarray(fresh)))
+    refined = np.asarray(schedule.refined(small, config, jnp.asarray(fresh)))
     f = np.fft.fftfreq(48)
     gain = np.exp(-(f[:, None] ** 2 + f[None] ** 2) / 2 / config.schedule.lowpass**2)[..., None]
     coarse, fine = (np.fft.fft2(stack.astype(np.float64), axes=(2, 3)) for stack in (small, fresh))
@@ -129,7 +129,7 @@ def test_the_next_start_is_the_low_passed_result_with_fresh_detail():
     low = np.r_[0:12, 36:48]  # the wave at 0.5 cycles per coarse pixel is left out, as neither sign is the right one
     waves[:, :, low[:, None], low] = 4 * coarse * (np.arange(24) != 12)[:, None, None] * (np.arange(24) != 12)[:, None]
     want = np.fft.ifft2(gain * waves + (1 - gain) * fine, axes=(2, 3)).real
-    np.testing.assert_allclose(found, want, atol=2e-4)
+    np.testing.assert_allclose(refined, want, atol=2e-4)
 
 
 def test_a_run_over_resolutions(picture: Path, tmp_path: Path):
@@ -137,7 +137,7 @@ def test_a_run_over_resolutions(picture: Path, tmp_path: Path):
     pixels = []
     for name in ("first", "again"):
         (tmp_path / name).mkdir()
-        result = run.synthesize(config, {"sources": [picture]}, lambda made, name=name: tmp_path / name)
+        result = run.synthesize(config, {"sources": [picture]}, lambda parts, name=name: tmp_path / name)
         assert (result.status, result.steps) == ("finished", 10)
         pixels.append([pixels_of(path) for path in result.paths])
     assert [p.shape for p in pixels[0]] == [(48, 48, 3)] * 2
@@ -156,6 +156,6 @@ def test_an_interrupt_at_a_coarse_resolution_leaves_a_whole_picture(picture: Pat
 
     (tmp_path / "run").mkdir()
     config = configs.load("random:tiny", [STEPS, ADAM])
-    result = run.synthesize(config, {"sources": [picture]}, lambda made: tmp_path / "run", interrupt)
+    result = run.synthesize(config, {"sources": [picture]}, lambda parts: tmp_path / "run", interrupt)
     assert (result.status, result.steps) == ("interrupted", 3)
     assert pixels_of(result.paths[0]).shape == (48, 48, 3)
