@@ -120,6 +120,7 @@ SMALL: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 def test_transfer_has_the_proportions_of_the_content():
     """And its pixels, where they outweigh everything else."""
     image = texjax.transfer(CONTENT, SOURCE, config="multiscale_style:tiny", **SMALL)
@@ -207,6 +208,7 @@ def test_nothing_is_written(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_uneven_light_leaves_no_line_in_a_picture_that_tiles():
     """Of noise that gets brighter by 110 levels: `source.flatten` and `source.padding` are for this."""
     rng = np.random.default_rng(0)
