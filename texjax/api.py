@@ -58,7 +58,10 @@ def transfer(content: Picture, styles: Pictures, *, config: Config = "multiscale
     settings = _config(config, keys)
     picture = _image(settings, "content", content)
     settings = _sized_like(settings, picture, keys)
-    pictures = {"sources": _images(settings, "sources", styles), "content": [_fit(settings, "content", 0, picture)]}
+    pictures = {
+        "sources": _images(settings, "sources", styles),
+        "content": [inputs.fit(settings, "content", 0, picture)],
+    }
     return _run(settings, pictures)
 
 
@@ -83,7 +86,7 @@ def analogy(
     settings = _config(config, keys)
     triple = [_image(settings, "analogy", picture) for picture in (a, a_prime, b)]
     settings = _sized_like(settings, triple[2], keys)
-    fitted = [_fit(settings, "analogy", i, picture) for i, picture in enumerate(triple)]
+    fitted = [inputs.fit(settings, "analogy", i, picture) for i, picture in enumerate(triple)]
     pictures = {"sources": [fitted[1]], "content": [fitted[2]], "analogy": fitted}
     inputs.check_analogy(pictures)
     return _run(settings, pictures)
@@ -115,7 +118,7 @@ def iterate(
     if content is not None:
         picture = _image(settings, "content", content)
         settings = _sized_like(settings, picture, keys)
-        pictures["content"] = [_fit(settings, "content", 0, picture)]
+        pictures["content"] = [inputs.fit(settings, "content", 0, picture)]
     pictures["sources"] = _images(settings, "sources", sources)
     return optimize.prepare(settings, pictures).iterates
 
@@ -184,7 +187,7 @@ def _run(config: configs.Config, pictures: dict[str, list[np.ndarray]]) -> np.nd
 
 def _images(config: configs.Config, group: str, pictures: Pictures) -> list[np.ndarray]:
     """The pictures of a group, at the size that the config wants."""
-    return [_fit(config, group, i, image) for i, image in enumerate(_all_images(config, group, pictures))]
+    return [inputs.fit(config, group, i, image) for i, image in enumerate(_all_images(config, group, pictures))]
 
 
 def _all_images(config: configs.Config, group: str, pictures: Pictures) -> list[np.ndarray]:
@@ -197,10 +200,6 @@ def _all_images(config: configs.Config, group: str, pictures: Pictures) -> list[
         paths = images.sources(picture) if isinstance(picture, str | os.PathLike) else [picture]
         loaded += [_image(config, group, path) for path in paths]
     return loaded
-
-
-def _fit(config: configs.Config, group: str, position: int, image: np.ndarray) -> np.ndarray:
-    return inputs.fit(config, group, position, image)
 
 
 def _image(config: configs.Config, group: str, picture: Picture) -> np.ndarray:

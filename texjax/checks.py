@@ -3,7 +3,7 @@
 from typing import Any
 
 from texjax import config as configs
-from texjax import errors, validate
+from texjax import errors, settings, validate
 
 FORMATS = {"png": (8, 16), "jpg": (8,), "tiff": (8,)}  # format -> possible bits
 WHOLE = {  # key -> smallest value
@@ -28,11 +28,10 @@ def values(config: configs.Config) -> None:
         raise errors.TexjaxError(f"size is {tuple(config.size)}; give two numbers, width and height in pixels.")
     for name, side in zip(("width", "height"), config.size, strict=True):
         validate.whole(name, side, 1)
-    leaves = flat(config)
     for key, low in WHOLE.items():
-        validate.whole(key, leaves[key], low)
+        validate.whole(key, settings.group(config, key), low)
     for key, low in REAL.items():
-        validate.real(key, leaves[key], low, validate.LARGEST)
+        validate.real(key, settings.group(config, key), low, validate.LARGEST)
     for i, steps in enumerate(config.schedule.steps):
         validate.whole(f"schedule.steps[{i}]", steps, 1)
     if not 0 < config.schedule.lowpass < float("inf"):
@@ -41,14 +40,6 @@ def values(config: configs.Config) -> None:
         _term(f"terms.{name}", term)
     _background(config.source.background)
     _output(config.output)
-
-
-def flat(config: Any, prefix: str = "") -> dict[str, Any]:
-    """Return the leaves of nested groups, by dotted key."""
-    leaves: dict[str, Any] = {}
-    for key, value in config.items():
-        leaves |= flat(value, f"{prefix}{key}.") if hasattr(value, "items") else {prefix + key: value}
-    return leaves
 
 
 def _term(name: str, term: configs.Config) -> None:
