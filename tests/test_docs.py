@@ -22,7 +22,8 @@ ROOT = Path(__file__).parent.parent
 NAMES = {
     texjax: "analogy config errors features images iterate losses measure measures optimizers pyramid synthesize "
     "transfer types",
-    configs: "Config GROUPS defaults freeze load names overridden overridden_by_words parse_arg source_padding sweep",
+    configs: "Config GROUPS defaults freeze load names overridden overridden_by_words parse_arg source_padding sweep "
+    "tiles",
     errors: "EnvironmentFault TexjaxError TexjaxWarning unknown",
     features: "compact random vgg16 vgg19",
     images: "EXTENSIONS MAX_PIXELS load read_text resize save sources",

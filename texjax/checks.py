@@ -4,6 +4,7 @@ from typing import Any
 
 from texjax import config as configs
 from texjax import errors, settings, validate
+from texjax.images import light
 
 FORMATS = {"png": (8, 16), "jpg": (8,), "tiff": (8,)}  # format -> possible bits
 WHOLE = {  # key -> smallest value
@@ -39,6 +40,8 @@ def values(config: configs.Config) -> None:
     for name, term in config.terms.items():
         _term(f"terms.{name}", term)
     _background(config.source.background)
+    if config.source.flatten not in light.METHODS:
+        raise errors.unknown("value of source.flatten", config.source.flatten, light.METHODS)
     _output(config.output)
 
 

@@ -59,19 +59,27 @@ def defaults() -> Config:
     config.jitter = ConfigDict(dict(pixels=0.0, color=0.0, every=20))
     # Sources are resized to `width` pixels (it wins), by the factor `scale`, or so that their longer side is `fit`
     # times that of the output; 0 leaves them as they are. `background` shows through transparent pixels, and pictures
-    # of more than `max_pixels` are refused. `flatten` takes off uneven light, see `images.light`. `padding` is the
-    # padding of the network and the pyramid where sources are analyzed, such as "reflect" for photographs whose edges
-    # do not fit together; "" is the padding of the output.
+    # of more than `max_pixels` are refused. `flatten` takes uneven light off the sources, see `images.light`:
+    # "none", "plane" or "bend"; "auto" takes a plane off unevenly lit sources where the output tiles. `padding` is the
+    # padding of the network and the pyramid where sources are analyzed. "auto" is "reflect" where the output tiles, as
+    # the edges of a photograph do not fit together, and else the padding of the output.
     config.source = ConfigDict(dict(width=0, scale=0.0, fit=0.0, background=(1.0, 1.0, 1.0), max_pixels=89_478_485))
-    config.source.update(flatten="none", padding="")
+    config.source.update(flatten="auto", padding="auto")
     config.output = ConfigDict(dict(format="png", bits=8, original_colors=False))  # colors of the content
     return config
+
+
+def tiles(config: Config) -> bool:
+    """Return whether the pictures of a run repeat without a seam: the padding of the network is circular."""
+    return config.features.padding == "circular"
 
 
 def source_padding(config: Config) -> tuple[str, str]:
     """Return the padding of the network and that of the pyramid where sources are analyzed."""
     padding = config.source.padding
-    if not padding:
+    if padding == "auto" and tiles(config):
+        return "reflect", "reflect"
+    if padding == "auto":
         return config.features.padding, config.pyramid.padding
     return padding, "reflect" if padding == "same" else padding
 

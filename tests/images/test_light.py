@@ -1,11 +1,13 @@
 """Uneven light: surfaces that were added by hand are taken off, and nothing else."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from texjax import errors
+from texjax import errors, images
 from texjax.images import light
 
 
@@ -43,6 +45,44 @@ def test_least_squares_against_numpy():
 def test_none_changes_nothing():
     image = np.random.default_rng(0).random((5, 6, 3)).astype(np.float32)
     np.testing.assert_array_equal(light.flatten(image, "none"), image)
+
+
+def test_the_planar_share_against_a_fit_of_block_means_by_hand():
+    rng = np.random.default_rng(1)
+    image = rng.random((40, 60, 3)).astype(np.float32) + np.linspace(0, 0.3, 60, dtype=np.float32)[None, :, None]
+    means = image.reshape(4, 10, 4, 15, 3).mean((1, 3), dtype=np.float64)
+    # Rows and columns of blocks are orthogonal, so that each slope is a projection of its own.
+    c = np.array([-3, -1, 1, 3])
+    slopes = (means * c[:, None, None]).sum((0, 1)), (means * c[None, :, None]).sum((0, 1))
+    explained = sum((slope**2 / (4 * (c**2).sum())).sum() for slope in slopes)
+    share = explained / ((means - means.mean((0, 1))) ** 2).sum()
+    assert light.planar_share(image) == pytest.approx(share, abs=1e-4)
+    assert share > light.LIGHT
+
+
+@given(st.integers(0, 2**31 - 1))
+def test_a_gradient_on_noise_is_light_and_two_halves_of_another_color_are_not(seed: int):
+    noise = np.random.default_rng(seed).normal(0, 0.1, (64, 64, 3)).astype(np.float32)
+    x = np.linspace(-1, 1, 64, dtype=np.float32)[None, :, None]
+    assert light.planar_share(0.5 + 0.2 * x + noise) > 0.9
+    assert light.planar_share(0.5 + 0.4 * (abs(x) < 0.5) + noise) < 0.2
+
+
+@pytest.mark.parametrize("name", ["uneven_light.png", "pale_uneven.png"])
+def test_uneven_photographs_are_recognized(test_data: Path, name: str):
+    assert light.planar_share(images.load(test_data / "cases" / name)) > light.LIGHT
+
+
+@pytest.mark.parametrize(
+    "name", ["bark.jpg", "embark_1.jpg", "embark_2.jpg", "embark_3.jpg", "embark_multiexample_3.jpg"]
+)
+def test_textures_are_not_taken_for_light(test_data: Path, name: str):
+    assert light.planar_share(images.load(test_data / "images" / name, width=256)) < light.LIGHT
+
+
+@pytest.mark.parametrize("shape", [(3, 50), (50, 1), (8, 8)])
+def test_nothing_can_be_said_of_a_tiny_or_a_plain_picture(shape: tuple[int, int]):
+    assert light.planar_share(np.full((*shape, 3), 0.5, np.float32)) == 0
 
 
 def test_an_unknown_method():

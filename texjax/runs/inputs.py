@@ -1,5 +1,6 @@
 """The pictures of a run, read from files and resized as the config says."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -44,7 +45,25 @@ def fit(config: configs.Config, group: str, position: int, image: np.ndarray) ->
     if source.fit and not wanted and not source.scale:
         wanted = max(1, round(width * source.fit * max(config.size) / max(height, width)))
     resized = images.resize(image, scale=source.scale or None, width=wanted or None, max_pixels=source.max_pixels)
-    return light.flatten(resized, source.flatten)
+    return _flattened(config, position, resized) if group == "sources" else resized
+
+
+def _flattened(config: configs.Config, position: int, image: np.ndarray) -> np.ndarray:
+    """The source without uneven light where the config asks for it, or where a picture that tiles needs it."""
+    method = config.source.flatten
+    if method == "auto":
+        is_uneven = configs.tiles(config) and light.planar_share(image) >= light.LIGHT
+        method = "plane" if is_uneven else "none"
+    flat = light.flatten(image, method)
+    span = round(255 * float(np.ptp((image - flat).mean(-1))))
+    if method != "none":
+        warnings.warn(
+            f"source {position + 1} is unevenly lit, and a {method} of {span} levels of 255 is taken off it; "
+            f"--config.source.flatten=none leaves it as it is.",
+            errors.TexjaxWarning,
+            stacklevel=2,
+        )
+    return flat
 
 
 def check_analogy(pictures: Mapping[str, Sequence[np.ndarray]]) -> None:
