@@ -1,0 +1,29 @@
+"""How are sources analyzed where the picture tiles: padded as the picture or reflected, and with uneven light or not?
+
+    texjax sweep ablations/analysis bark.jpg pebbles.png
+    python experiments/tabulate.py SWEEP_DIR
+    python experiments/contact_sheet.py SWEEP_DIR analysis.png --corners
+
+"auto" is the default of config `texture`: reflected, and without uneven light where a source has it. A circular analysis
+takes the jump between opposite edges of a photograph for a feature, and the picture gets a line.
+
+Arguments: `network=vgg19` needs its weights, see `texjax weights list`. `tiny` makes 72 px in a few iterations.
+"""
+
+from texjax import config as configs
+from texjax.sweeps.grids import over, zipped
+
+PADDING = ("circular", "reflect", "auto")
+FLATTEN = ("none", "none", "auto")
+
+
+def get_config(arg=None):
+    config = configs.load(f"texture:{arg}" if arg else "texture").unlock()
+    config.size = (72, 72) if min(config.size) < 256 else (256, 256)
+    config.source.fit = 1.2
+    return config
+
+
+def sweep(add):
+    for overrides in zipped(over("source.padding", PADDING), over("source.flatten", FLATTEN)):
+        add(**overrides)
