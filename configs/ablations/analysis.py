@@ -4,8 +4,8 @@
     python experiments/tabulate.py SWEEP_DIR
     python experiments/contact_sheet.py SWEEP_DIR analysis.png --corners
 
-"auto" is the default of config `texture`: reflected, and without uneven light where a source has it. A circular analysis
-takes the jump between opposite edges of a photograph for a feature, and the picture gets a line.
+"auto" is the default of config `texture`: reflected, and without uneven light where a source has it. With circular
+padding, the jump between opposite edges of a photograph counts as a feature, and the picture gets a line.
 
 Arguments: `network=vgg19` needs its weights, see `texjax weights list`. `tiny` makes 72 px in a few iterations.
 """
