@@ -58,12 +58,15 @@ def defaults() -> Config:
     # Every `every` steps the picture is rolled by up to `pixels`, and colors of up to `color`, in [0, 1], are added.
     config.jitter = ConfigDict(dict(pixels=0.0, color=0.0, every=20))
     # Sources are resized to `width` pixels (it wins), by the factor `scale`, or so that their longer side is `fit`
-    # times that of the output; 0 leaves them as they are. `background` shows through transparent pixels, and pictures
-    # of more than `max_pixels` are refused. `flatten` takes off uneven light, see `images.light`. `padding` is the
-    # padding of the network and the pyramid where sources are analyzed, such as "reflect" for photographs whose edges
-    # do not fit together; "" is the padding of the output.
+    # times that of the output; 0 leaves them as they are. `flatten` takes off uneven light, see `images.light`.
+    # `padding` is the padding of the network and the pyramid where sources are analyzed, such as "reflect" for
+    # photographs whose edges do not fit together; "" is the padding of the output. Of every picture that is read, and
+    # not of sources alone, `background` shows through transparent pixels, and more than `max_pixels` pixels are refused.
+    # `alpha` "auto" composites a picture where its alpha looks like transparency, which the result of a transfer or an
+    # analogy then has too, and ignores alpha that looks like data, such as gloss; "over" composites, "ignore" takes the
+    # colors as they are, and "keep" composites and gives the result the content's alpha in any case.
     config.source = ConfigDict(dict(width=0, scale=0.0, fit=0.0, background=(1.0, 1.0, 1.0), max_pixels=89_478_485))
-    config.source.update(flatten="none", padding="")
+    config.source.update(flatten="none", padding="", alpha="auto")
     config.output = ConfigDict(dict(format="png", bits=8, original_colors=False))  # colors of the content
     return config
 
@@ -74,6 +77,11 @@ def source_padding(config: Config) -> tuple[str, str]:
     if not padding:
         return config.features.padding, config.pyramid.padding
     return padding, "reflect" if padding == "same" else padding
+
+
+def start_group(config: Config) -> str:
+    """Return the group of pictures that the start is made of: that of its file is "init"."""
+    return "init" if "path" in config.init else config.init.group
 
 
 def parse_arg(arg: str | None, **known: Any) -> Config:
