@@ -2,18 +2,17 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeAlias
 
-import jax
 import numpy as np
 
 from texjax import checks, errors, images, measures, progress, types
 from texjax import config as configs
-from texjax.runs import inputs
+from texjax.images import alpha as transparency
+from texjax.runs import arrays, inputs
 from texjax.synthesis import loop, optimize, schedule
 
-Picture: TypeAlias = str | os.PathLike[str] | np.ndarray | jax.Array
+Picture: TypeAlias = arrays.Picture
 Pictures: TypeAlias = Picture | Sequence[Picture]
 Config: TypeAlias = Any  # a name, a path, or a config that `texjax.config.load` returned
 
@@ -23,7 +22,8 @@ def synthesize(sources: Pictures, *, config: Config = "texture", **keys: Any) ->
 
     Args:
         sources: a picture or a list of pictures: paths, folders of pictures, or arrays of NumPy or JAX. An array is
-            [h, w, 3] or [h, w], floats in [0, 1] or uint8, sRGB.
+            [h, w, 3], or [h, w] or [h, w, 1] for gray, floats in [0, 1] or uint8, sRGB. With alpha it is [h, w, 4] or
+            [h, w, 2], and the key `source.alpha` says what alpha means, as in files.
         config: name of a shipped config, such as "snelgrove" or "texture:network=vgg19"; the path of a config file; or
             a config that `texjax.config.load` returned.
         **keys: keys of the config, such as size=(512, 512) for width and height in pixels, seed=1 or count=4. Nested
@@ -50,19 +50,20 @@ def transfer(content: Picture, styles: Pictures, *, config: Config = "multiscale
             content, is at most as long as the config's longer side, and is not larger than the content.
 
     Returns:
-        As `synthesize`.
+        As `synthesize`. The result of a content with transparency has its alpha as the last of four channels,
+        [h, w, 4], where the key `source.alpha` is "auto" (the default) or "keep".
 
     Raises:
         TexjaxError: as `synthesize`.
     """
     settings = _config(config, keys)
-    picture = _image(settings, "content", content)
+    picture, alpha = arrays.layer(settings, "content", content)
     settings = _sized_like(settings, picture, keys)
     pictures = {
         "sources": _images(settings, "sources", styles),
         "content": [inputs.fit(settings, "content", 0, picture)],
     }
-    return _run(settings, pictures)
+    return _run(settings, pictures, alpha)
 
 
 def analogy(
@@ -78,18 +79,19 @@ def analogy(
         **keys: keys of the config, as for `transfer`.
 
     Returns:
-        As `synthesize`.
+        As `transfer`, with the alpha of B.
 
     Raises:
         TexjaxError: as `synthesize`, and where A and A' differ in size.
     """
     settings = _config(config, keys)
-    triple = [_image(settings, "analogy", picture) for picture in (a, a_prime, b)]
-    settings = _sized_like(settings, triple[2], keys)
-    fitted = [inputs.fit(settings, "analogy", i, picture) for i, picture in enumerate(triple)]
+    layers = [arrays.layer(settings, "analogy", picture) for picture in (a, a_prime, b)]
+    settings = _sized_like(settings, layers[2].color, keys)
+    fitted = [inputs.fit(settings, "analogy", i, layer.color) for i, layer in enumerate(layers)]
+    names = [str(x) if isinstance(x, str | os.PathLike) else "an array" for x in (a, a_prime, b)]
+    inputs.check_analogy(fitted, [(name, layer.color.shape) for name, layer in zip(names, layers, strict=True)])
     pictures = {"sources": [fitted[1]], "content": [fitted[2]], "analogy": fitted}
-    inputs.check_analogy(pictures)
-    return _run(settings, pictures)
+    return _run(settings, pictures, layers[2].alpha)
 
 
 def iterate(
@@ -106,9 +108,9 @@ def iterate(
         **keys: keys of the config, as for `synthesize`; `save_every` is the number of steps between two iterates.
 
     Returns:
-        Iterates with `step`; `images` [count, frames, h, w, 3], float32, not clipped to [0, 1]; `loss` and `terms`,
-        means over the outputs; `seconds` since the iterate before; `metrics` of every step, arrays [steps, count]; and
-        `state`, all that the optimizer remembers.
+        Iterates with `step`; `images` [count, frames, h, w, 3], float32, not clipped to [0, 1], and without alpha;
+        `loss` and `terms`, means over the outputs; `seconds` since the iterate before; `metrics` of every step, arrays
+        [steps, count]; and `state`, all that the optimizer remembers.
 
     Raises:
         TexjaxError: as `synthesize`.
@@ -120,7 +122,7 @@ def iterate(
         settings = _sized_like(settings, picture, keys)
         pictures["content"] = [inputs.fit(settings, "content", 0, picture)]
     pictures["sources"] = _images(settings, "sources", sources)
-    return optimize.prepare(settings, pictures).iterates
+    return optimize.prepare(settings, pictures | _start(settings)).iterates
 
 
 def measure(
@@ -169,8 +171,14 @@ def _sized_like(config: configs.Config, picture: np.ndarray, keys: Mapping[str, 
     return configs.overridden(config, {"size": inputs.output_size(picture.shape, max(config.size))})
 
 
-def _run(config: configs.Config, pictures: dict[str, list[np.ndarray]]) -> np.ndarray:
-    """Run to the end, with a progress bar, and return the pictures."""
+def _start(config: configs.Config) -> dict[str, list[np.ndarray]]:
+    """The group of the picture to start from, where the config names one."""
+    return inputs.load(config, inputs.with_start(config, {}))
+
+
+def _run(config: configs.Config, pictures: dict[str, list[np.ndarray]], alpha: np.ndarray | None = None) -> np.ndarray:
+    """Run to the end, with a progress bar, and return the pictures. alpha: of the content, for the result."""
+    pictures |= _start(config)
     iterates, last = optimize.prepare(config, pictures).iterates, None
     with progress.steps(schedule.total(config)) as watch:
         for last in iterates:
@@ -181,7 +189,9 @@ def _run(config: configs.Config, pictures: dict[str, list[np.ndarray]]) -> np.nd
                 )
             watch(last)
     assert last is not None  # the start is always yielded
-    outputs = optimize.outputs(last, config, pictures).clip(0, 1)
+    outputs, alpha = optimize.outputs(last, config, pictures).clip(0, 1), inputs.fit_alpha(config, alpha)
+    if alpha is not None:
+        outputs = transparency.unblended(outputs, alpha, config.source.background)
     return outputs[0] if len(outputs) == 1 else outputs
 
 
@@ -204,26 +214,4 @@ def _all_images(config: configs.Config, group: str, pictures: Pictures) -> list[
 
 def _image(config: configs.Config, group: str, picture: Picture) -> np.ndarray:
     """An image [h, w, 3], float32 in [0, 1], of a path or an array."""
-    if isinstance(picture, str | os.PathLike):
-        source = config.source
-        return images.load(Path(picture), background=tuple(source.background), max_pixels=source.max_pixels)
-    array = np.asarray(picture)
-    if array.ndim == 2:
-        array = np.repeat(array[:, :, None], 3, axis=2)
-    if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
-        raise errors.TexjaxError(
-            f"a picture of the {group} is an array of shape {list(np.shape(picture))}; give [h, w, 3] or [h, w], and "
-            f"several pictures as a list."
-        )
-    if array.dtype == np.uint8:
-        return (array / np.float32(255)).astype(np.float32)
-    if array.dtype.kind != "f":
-        raise errors.TexjaxError(
-            f"a picture of the {group} is an array of {array.dtype}; give floats in [0, 1], or uint8."
-        )
-    if not (array.min() >= 0 and array.max() <= 1):
-        raise errors.TexjaxError(
-            f"a picture of the {group} has values from {array.min():g} to {array.max():g}; give floats in [0, 1], or "
-            f"uint8."
-        )
-    return array.astype(np.float32)
+    return arrays.layer(config, group, picture).color

@@ -4,9 +4,14 @@ from typing import Any
 
 from texjax import config as configs
 from texjax import errors, settings, validate
+<<<<<<< HEAD
 from texjax.images import light
+=======
+from texjax.images import alpha
+>>>>>>> pictures
 
 FORMATS = {"png": (8, 16), "jpg": (8,), "tiff": (8,)}  # format -> possible bits
+WITH_ALPHA = ("png", "tiff")  # formats that hold alpha
 WHOLE = {  # key -> smallest value
     "octaves": 1,
     "max_iter": 1,
@@ -43,6 +48,7 @@ def values(config: configs.Config) -> None:
     if config.source.flatten not in light.METHODS:
         raise errors.unknown("value of source.flatten", config.source.flatten, light.METHODS)
     _output(config.output)
+    _alpha(config.source.alpha, config.output.format)
 
 
 def _term(name: str, term: configs.Config) -> None:
@@ -69,4 +75,14 @@ def _output(output: configs.Config) -> None:
         raise errors.TexjaxError(
             f"output.bits is {output.bits}, and {output.format} files have {' or '.join(map(str, possible))}; "
             f"use one of these, or another output.format."
+        )
+
+
+def _alpha(mode: str, output_format: str) -> None:
+    if mode not in alpha.MODES:
+        raise errors.unknown("value of source.alpha", mode, alpha.MODES)
+    if mode == "keep" and output_format not in WITH_ALPHA:
+        raise errors.TexjaxError(
+            f"source.alpha is 'keep', and {output_format} files hold no alpha; use output.format "
+            f"{' or '.join(WITH_ALPHA)}, or source.alpha 'auto' or 'over'."
         )

@@ -58,13 +58,17 @@ def defaults() -> Config:
     # Every `every` steps the picture is rolled by up to `pixels`, and colors of up to `color`, in [0, 1], are added.
     config.jitter = ConfigDict(dict(pixels=0.0, color=0.0, every=20))
     # Sources are resized to `width` pixels (it wins), by the factor `scale`, or so that their longer side is `fit`
-    # times that of the output; 0 leaves them as they are. `background` shows through transparent pixels, and pictures
-    # of more than `max_pixels` are refused. `flatten` takes uneven light off the sources, see `images.light`:
-    # "none", "plane" or "bend"; "auto" takes a plane off unevenly lit sources where the output tiles. `padding` is the
-    # padding of the network and the pyramid where sources are analyzed. "auto" is "reflect" where the output tiles, as
-    # the edges of a photograph do not fit together, and else the padding of the output.
-    config.source = ConfigDict(dict(width=0, scale=0.0, fit=0.0, background=(1.0, 1.0, 1.0), max_pixels=89_478_485))
-    config.source.update(flatten="auto", padding="auto")
+    # times that of the output; 0 leaves them as they are. `flatten` takes uneven light off the sources, see
+    # `images.light`: "none", "plane" or "bend"; "auto" takes a plane off unevenly lit sources where the output tiles.
+    # `padding` is the padding of the network and the pyramid where sources are analyzed. "auto" is "reflect" where the
+    # output tiles, as the edges of a photograph do not fit together, and else the padding of the output.
+    config.source = ConfigDict(dict(width=0, scale=0.0, fit=0.0, flatten="auto", padding="auto"))
+    # These hold for every picture that is read, and not for sources alone. `background` shows through transparent
+    # pixels, and pictures of more than `max_pixels` are refused. `alpha` "auto" composites a picture where its alpha
+    # looks like transparency, which the result of a transfer or an analogy then has too, and ignores alpha that looks
+    # like data, such as gloss; "over" composites, "ignore" takes the colors as they are, and "keep" composites and gives
+    # the result the content's alpha in any case.
+    config.source.update(background=(1.0, 1.0, 1.0), max_pixels=89_478_485, alpha="auto")
     config.output = ConfigDict(dict(format="png", bits=8, original_colors=False))  # colors of the content
     return config
 
@@ -82,6 +86,11 @@ def source_padding(config: Config) -> tuple[str, str]:
     if padding == "auto":
         return config.features.padding, config.pyramid.padding
     return padding, "reflect" if padding == "same" else padding
+
+
+def start_group(config: Config) -> str:
+    """Return the group of pictures that the start is made of: that of its file is "init"."""
+    return "init" if "path" in config.init else config.init.group
 
 
 def parse_arg(arg: str | None, **known: Any) -> Config:

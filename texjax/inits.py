@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from texjax import images, pyramid, types, validate
+from texjax import pyramid, types, validate
 from texjax.features.weights import origins
 
 Sources = Sequence[types.AnyImage]
@@ -147,12 +147,10 @@ def _places(key: types.PRNGKey, count: int, side: int) -> Int[Array, " count"]:
 def picture(
     key: types.PRNGKey, shape: tuple[int, int], sources: Sources, *, path: str, deviation: float = 0.0
 ) -> types.Image:
-    """Return the picture of a file, resized to the output by Lanczos (three lobes), with Gaussian noise added.
+    """Return the only source, resized to the output by Lanczos (three lobes), with Gaussian noise added.
 
-    path: of the file. deviation: of the noise, in the image's units, [0, 1]; without noise several outputs are all
-        alike.
-
-    Raises TexjaxError as `images.load` does.
+    path: of the file that a run reads this source from, with the limits of `config.source`. deviation: of the noise, in
+        the image's units, [0, 1]; without noise several outputs are all alike.
     """
-    image = pyramid.stretch(jnp.asarray(images.load(path)), shape)
+    image = pyramid.stretch(jnp.asarray(sources[0]), shape)
     return image + deviation * jax.random.normal(key, (*shape, 3))

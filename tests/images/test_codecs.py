@@ -44,7 +44,7 @@ def jpeg2000(path, values, bits, container="jp2"):
 @pytest.mark.parametrize("bits", [8, 9, 10, 12, 14, 16])
 def test_jpeg_2000(tmp_path, bits, channels, container):
     values, expected = levels(bits, channels)
-    image = images.load(jpeg2000(tmp_path / "a.jp2", values, bits, container))
+    image = images.load(jpeg2000(tmp_path / "a.jp2", values, bits, container), alpha="over")
     np.testing.assert_allclose(image, over_white(expected), atol=2e-7)
 
 
@@ -74,7 +74,7 @@ def test_avif(tmp_path, bits, channels):
     # At level 100 only the conversion to YCC and back is lossy.
     values, expected = levels(bits, channels)
     (tmp_path / "a.avif").write_bytes(imagecodecs.avif_encode(values, level=100, bitspersample=bits, pixelformat="444"))
-    np.testing.assert_allclose(images.load(tmp_path / "a.avif"), over_white(expected), atol=2.5 / 2**bits)
+    np.testing.assert_allclose(images.load(tmp_path / "a.avif", alpha="over"), over_white(expected), atol=2.5 / 2**bits)
 
 
 def test_avif_without_imagecodecs_is_reduced_and_says_so(tmp_path, no_imagecodecs):

@@ -61,7 +61,8 @@ def test_alpha_shows_the_background(tmp_path, mode):
     values = np.asarray(picture, np.float64) / 255
     color, alpha = values[..., :-1], values[..., -1:]
     background = np.array([0.1, 0.5, 0.9])
-    on_color, on_white = images.load(tmp_path / "a.png", background=(0.1, 0.5, 0.9)), images.load(tmp_path / "a.png")
+    on_color = images.load(tmp_path / "a.png", background=(0.1, 0.5, 0.9), alpha="over")
+    on_white = images.load(tmp_path / "a.png", alpha="over")
     np.testing.assert_allclose(on_color, alpha * color + (1 - alpha) * background, atol=1e-6)
     np.testing.assert_allclose(on_white, (alpha * color + 1 - alpha).repeat(3 // color.shape[2], 2), atol=1e-6)
 
@@ -71,14 +72,16 @@ def test_palette_with_transparency(tmp_path):
     picture.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])
     picture.putdata([0, 1, 2])
     picture.save(tmp_path / "p.png", transparency=bytes([255, 0, 51]))
-    image = images.load(tmp_path / "p.png", background=(0.0, 0.0, 0.5))
+    image = images.load(tmp_path / "p.png", background=(0.0, 0.0, 0.5), alpha="over")
     np.testing.assert_allclose(image, [[[1, 0, 0], [0, 0, 0.5], [0, 0, 0.2 + 0.8 * 0.5]]], atol=1e-6)
 
 
 def test_one_transparent_color(tmp_path):
     Image.fromarray(np.array([[[1, 2, 3], [4, 5, 6]]], np.uint8)).save(tmp_path / "a.png", transparency=(4, 5, 6))
     expected = [[[1 / 255, 2 / 255, 3 / 255], [0.25, 0.5, 0.75]]]
-    np.testing.assert_allclose(images.load(tmp_path / "a.png", background=(0.25, 0.5, 0.75)), expected, atol=1e-6)
+    np.testing.assert_allclose(
+        images.load(tmp_path / "a.png", background=(0.25, 0.5, 0.75), alpha="over"), expected, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("suffix", ["tif", "jpg"])
@@ -104,7 +107,7 @@ def test_sixteen_bit_png_keeps_every_bit(tmp_path, channels, interlace):
     expected = values.astype(np.float64) / 65535
     if channels in (2, 4):
         expected = expected[..., :-1] * expected[..., -1:] + 0.25 * (1 - expected[..., -1:])
-    image = images.load(path, background=(0.25, 0.25, 0.25))
+    image = images.load(path, background=(0.25, 0.25, 0.25), alpha="over")
     np.testing.assert_allclose(image, np.broadcast_to(expected, (9, 11, 3)), atol=2e-7)
 
 
@@ -112,7 +115,7 @@ def test_sixteen_bit_png_with_one_transparent_color(tmp_path):
     values = np.array([[[257, 258, 511], [257, 258, 510]]], np.uint16)
     path = write_deep(tmp_path / "deep.png", values, transparent=(257, 258, 511))
     expected = [[[0, 0, 0], [257 / 65535, 258 / 65535, 510 / 65535]]]
-    np.testing.assert_allclose(images.load(path, background=(0.0, 0.0, 0.0)), expected, atol=1e-7)
+    np.testing.assert_allclose(images.load(path, background=(0.0, 0.0, 0.0), alpha="over"), expected, atol=1e-7)
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.png", "a.pgm"])
@@ -342,7 +345,9 @@ def test_the_limit_of_pixels(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 17)
     Image.fromarray(PIXELS).save(tmp_path / "a.png")
     assert images.load(tmp_path / "a.png", max_pixels=35).shape == (5, 7, 3)
-    with pytest.raises(errors.TexjaxError, match=r"7 x 5 = 35 pixels .* limit of 34; .* raise max_pixels"):
+    with pytest.raises(
+        errors.TexjaxError, match=r"7 x 5 = 35 pixels .* limit of 34; .* --config\.source\.max_pixels=N"
+    ):
         images.load(tmp_path / "a.png", max_pixels=34)
     with pytest.raises(errors.TexjaxError, match=r"14 x 10 = 140 pixels .* limit of 139"):
         images.load(tmp_path / "a.png", max_pixels=139, scale=2.0)
@@ -523,7 +528,9 @@ def test_the_same_image_gives_the_same_bytes(tmp_path, settings):
         ("a.tif", np.zeros((2, 2, 3)), dict(bits=16), r"bits=16 with \.png"),
         ("a.png", np.zeros((2, 2, 3)), dict(bits=12), "cannot write 12 bits"),
         ("a.png", np.zeros((2, 2)), {}, r"cannot write float64 \[2, 2\] as an image"),
-        ("a.png", np.zeros((2, 2, 4)), {}, r"\[2, 2, 4\]"),
+        ("a.png", np.zeros((2, 2, 5)), {}, r"\[2, 2, 5\]"),
+        ("a.jpg", np.zeros((2, 2, 4)), {}, r"JPEG holds no alpha, and the image is \[2, 2, 4\]"),
+        ("a.jpg", np.zeros((2, 2, 2)), {}, r"JPEG holds no alpha, and the image is \[2, 2, 2\]"),
         ("a.png", np.zeros((0, 2, 3)), {}, r"\[0, 2, 3\]"),
         ("a.png", PIXELS, {}, "cannot write uint8"),
         ("a.png", np.full((2, 2, 3), np.nan), {}, "holds NaN or infinity and is not written"),

@@ -43,7 +43,7 @@ def test_pam(tmp_path, name, channels, white):
     (tmp_path / "a.pam").write_bytes(data)
     if channels in (2, 4):
         expected = expected[..., :-1] * expected[..., -1:] + 0.25 * (1 - expected[..., -1:])
-    image = images.load(tmp_path / "a.pam", background=GRAY_BACKGROUND)
+    image = images.load(tmp_path / "a.pam", background=GRAY_BACKGROUND, alpha="over")
     np.testing.assert_allclose(image, np.broadcast_to(expected, (HEIGHT, WIDTH, 3)), atol=2e-7)
     assert images.read_text(tmp_path / "a.pam") == {}
 

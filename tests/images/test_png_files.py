@@ -90,7 +90,9 @@ def test_gamma_without_a_profile_counts(tmp_path, gamma, channels, kind):
     color = srgb(expected[..., :colors] ** (1e5 / round(gamma * 1e5)))
     if channels in (2, 4):
         color = color * expected[..., -1:] + 1 - expected[..., -1:]
-    np.testing.assert_allclose(images.load(tmp_path / "a.png"), np.broadcast_to(color, (5, 7, 3)), atol=1e-6)
+    np.testing.assert_allclose(
+        images.load(tmp_path / "a.png", alpha="over"), np.broadcast_to(color, (5, 7, 3)), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("kind", ["uint8", "uint16"])

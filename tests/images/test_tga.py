@@ -38,7 +38,7 @@ def over(color, alpha):
 
 def load(path, data):
     path.write_bytes(data)
-    return images.load(path, background=(0.25, 0.25, 0.25))
+    return images.load(path, background=(0.25, 0.25, 0.25), alpha="over")
 
 
 @pytest.mark.parametrize("fourth", [0, 255, None])

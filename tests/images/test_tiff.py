@@ -103,7 +103,7 @@ def test_alpha(tmp_path, kind, channels, planar, compression):
     photometric = RGB if channels == 3 else MIN_IS_BLACK
     path = write(tmp_path / "a.tif", values, photometric, planar=planar, compression=compression, extra=[ALPHA])
     expected = np.broadcast_to(over_gray(expected[..., :-1], expected[..., -1:]), (HEIGHT, WIDTH, 3))
-    np.testing.assert_allclose(images.load(path, background=GRAY_BACKGROUND), expected, atol=2e-7)
+    np.testing.assert_allclose(images.load(path, background=GRAY_BACKGROUND, alpha="over"), expected, atol=2e-7)
 
 
 @pytest.mark.parametrize(("planar", "compression"), ARRANGEMENTS)
@@ -119,7 +119,7 @@ def test_color_that_was_multiplied_by_alpha(tmp_path, kind, channels, planar, co
     path = write(tmp_path / "a.tif", values, photometric, planar=planar, compression=compression, extra=[PREMULTIPLIED])
     expected = np.broadcast_to(over_gray(color, alpha), (HEIGHT, WIDTH, 3))
     rounding = {"uint8": 1.5 / 255, "uint16": 1.5 / 65535, "float16": 2e-3, "float32": 1e-6}[kind]
-    np.testing.assert_allclose(images.load(path, background=GRAY_BACKGROUND), expected, atol=rounding)
+    np.testing.assert_allclose(images.load(path, background=GRAY_BACKGROUND, alpha="over"), expected, atol=rounding)
 
 
 @pytest.mark.parametrize(("planar", "compression"), ARRANGEMENTS)
@@ -132,7 +132,7 @@ def test_cmyk(tmp_path, kind, alpha, planar, compression):
     rgb = naive_rgb(expected)
     rgb = over_gray(rgb, expected[..., 4:]) if alpha else rgb
     rounding = 1.1 / 255 if kind == "uint8" else 1e-6  # 8 bits stay 8 bits
-    np.testing.assert_allclose(images.load(path, background=GRAY_BACKGROUND), rgb, atol=rounding)
+    np.testing.assert_allclose(images.load(path, background=GRAY_BACKGROUND, alpha="over"), rgb, atol=rounding)
 
 
 @pytest.mark.parametrize("kind", ["uint8", "uint16"])
@@ -146,7 +146,7 @@ def test_cmyk_with_a_profile_is_as_little_cms_converts_it(tmp_path, kind, alpha)
     target = imagecodecs.cms_profile("srgb")
     rgb = imagecodecs.cms_transform(inks, icc, target, colorspace="cmyk", outcolorspace="rgb", intent=0) / 65535
     rgb = over_gray(rgb, expected[..., 4:]) if alpha else rgb
-    error = np.abs(images.load(path, background=GRAY_BACKGROUND) - rgb) * 255
+    error = np.abs(images.load(path, background=GRAY_BACKGROUND, alpha="over") - rgb) * 255
     assert error.mean() < 0.5 and error.max() < 4.5
 
 
@@ -205,7 +205,7 @@ def test_a_single_extra_channel_without_its_tag_is_alpha(tmp_path):
     values, expected = levels("uint16", 4)
     path = write(tmp_path / "a.tif", values, RGB)
     rgb = over_gray(expected[..., :3], expected[..., 3:])
-    np.testing.assert_allclose(images.load(path, background=GRAY_BACKGROUND), rgb, atol=2e-7)
+    np.testing.assert_allclose(images.load(path, background=GRAY_BACKGROUND, alpha="over"), rgb, atol=2e-7)
 
 
 def test_small_integers_in_32_bits_are_16_bits(tmp_path):

@@ -99,10 +99,12 @@ def _job(args: argparse.Namespace, overrides: Sequence[str], pictures: dict[str,
     base = configs.load(args.config)
     overridden = {word.partition("=")[0] for word in overrides}
     values = {f"--config.{key}": value for key, value in _values(args, base).items()}
-    if "--config.size" not in overridden:
-        args.output_width, args.output_height = _size(args, base, images.load(args.content).shape)
     flags = [f"{key}={value}" for key, value in values.items() if key not in overridden]
-    return synthesize.Job(synthesize.resolve(args, [*flags, *overrides], base), pictures)
+    config = synthesize.resolve(args, [*flags, *overrides], base)
+    if "--config.size" not in overridden:
+        size = _size(args, base, images.shape(args.content, config.source.max_pixels))
+        config = configs.overridden(config, {"size": size})
+    return synthesize.Job(config, pictures)
 
 
 def _values(args: argparse.Namespace, base: configs.Config) -> dict[str, Any]:

@@ -13,7 +13,8 @@ def check_size(subject: object, width: int, height: int, max_pixels: int | None)
     if max_pixels is not None and width * height > max_pixels:
         raise errors.TexjaxError(
             f"{subject}: {width} x {height} = {width * height:,} pixels are more than the limit of {max_pixels:,}; "
-            f"shrink the picture, or raise max_pixels if you trust it."
+            f"shrink the picture, or raise the limit by --config.source.max_pixels=N (in Python max_pixels=N) if you "
+            f"trust it."
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from texjax import errors
-from texjax.images import codecs, netpbm, pillow_files, png_files, tga, tiff
+from texjax.images import bounds, codecs, netpbm, pillow_files, png_files, tga, tiff
 
 TO_UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # EXIF orientation -> transform that makes it upright
     2: lambda image: image[:, ::-1],
@@ -21,6 +21,7 @@ TO_UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # EXIF orientatio
     7: lambda image: np.rot90(image, 2).swapaxes(0, 1),
     8: lambda image: np.rot90(image),
 }
+SIDEWAYS = (5, 6, 7, 8)  # orientations that swap height and width
 
 
 def read_bytes(path: Path) -> bytes:
@@ -96,6 +97,28 @@ def _decode(data: bytes, path: str | os.PathLike[str], max_pixels: int | None) -
         if picture.format == "AVIF":
             return codecs.decode_avif(picture, data, path)
         return pillow_files.decode(picture, path)
+
+
+def shape(data: bytes, path: str | os.PathLike[str], max_pixels: int | None) -> tuple[int, int]:
+    """Return height and width of the upright picture in an image file, without decoding it where its header says both.
+
+    Raises:
+        TexjaxError: If the picture has more than `max_pixels` pixels (None allows any number).
+    """
+    if data.startswith(png_files.SIGNATURE):
+        data, _ = png_files.mended(data)
+    if tiff.recognizes(data):
+        (height, width), turned = tiff.shape(data)
+    elif netpbm.recognizes(data):
+        (height, width), turned = netpbm.shape(data, path), 1
+    else:
+        with pillow_files.open_picture(data, path, max_pixels) as picture:
+            width, height = picture.size
+            # Of a PNG with text Pillow decodes the pixels too, as the orientation may stand behind them.
+            plain = picture.format == "PNG" and not png_files.has_metadata(data)
+            turned = 1 if plain else pillow_files.orientation(picture)
+    bounds.check_size(path, width, height, max_pixels)
+    return (width, height) if turned in SIDEWAYS else (height, width)
 
 
 def comment(data: bytes, path: str | os.PathLike[str]) -> str:

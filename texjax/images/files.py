@@ -1,25 +1,23 @@
-"""Image files <-> images in memory.
+"""Image files -> images in memory.
 
 The convention: an image is float32 `[h, w, 3]`, sRGB in [0, 1]. To make any file from a camera or paint program follow
 it, `load` applies the EXIF orientation, converts the embedded color profile to sRGB, composites transparency on a
-background (in sRGB, as browsers do) and keeps the bits of pictures with more than 8 per channel, which Pillow alone
-would silently cut.
+background (in sRGB, as browsers do; `alpha` says what is transparency) and keeps the bits of pictures with more than 8
+per channel, which Pillow alone would silently cut.
 """
 
-import io
 import json
 import math
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import png
 from jaxtyping import Float, Float32
 from PIL import Image
 
-from texjax import atomic, errors
+from texjax import errors
+from texjax.images import alpha as transparency
 from texjax.images import bounds, decoding, png_files
 
 MAX_PIXELS = 1024**3 // 12  # Pillow's own limit: a quarter of a GiB of 8-bit RGB, 89 million pixels
@@ -27,7 +25,6 @@ EXTENSIONS = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".tga", ".pbm", ".pgm", ".ppm",
     ".pnm", ".pam", ".pfm", ".jp2", ".j2k", ".jpf", ".jpx", ".avif",
 )  # fmt: skip
-FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}  # those that `save` writes
 
 
 def load(
@@ -36,11 +33,12 @@ def load(
     max_pixels: int = MAX_PIXELS,
     scale: float | None = None,
     width: int | None = None,
+    alpha: str = "auto",
 ) -> Float32[np.ndarray, "h w 3"]:
     """Read an image file of any mode and bit depth; of a TIFF with several pages, the largest.
 
-    A `TexjaxWarning` tells of an unusable color profile, of damage that concerns no pixel, and of a file with more bits
-    per channel than can be read.
+    A `TexjaxWarning` tells of an unusable color profile, of damage that concerns no pixel, of a file with more bits per
+    channel than can be read, and of an alpha that is ignored because it does not look like transparency.
 
     Args:
         path: The file.
@@ -48,9 +46,56 @@ def load(
         max_pixels: Larger pictures are refused, as a small file can unpack to more than the memory holds.
         scale: Factor on both sides, see `resize`.
         width: New width in pixels; it takes precedence over `scale`.
+        alpha: "auto" composites the picture over the background where its alpha looks like transparency and not like
+            data such as gloss or height, "over" (and "keep") in any case; "ignore" takes the colors as they are.
 
     Returns:
         The image, sRGB in [0, 1].
+
+    Raises:
+        TexjaxError: If the file is missing, empty, damaged, too large or no picture, or `alpha` is another word.
+        EnvironmentFault: If the file cannot be read.
+    """
+    color = load_with_alpha(path, background=background, max_pixels=max_pixels, alpha=alpha).color
+    return resize(color, scale=scale, width=width, max_pixels=max_pixels)
+
+
+def load_with_alpha(
+    path: str | os.PathLike[str],
+    *,
+    background: Sequence[float] = (1.0, 1.0, 1.0),
+    max_pixels: int = MAX_PIXELS,
+    alpha: str = "auto",
+) -> transparency.Layer:
+    """Read an image file as `load` does, and also return the alpha that a result made of this content is to have.
+
+    Args:
+        path: As for `load`.
+        background: As for `load`, sRGB in [0, 1].
+        max_pixels: As for `load`.
+        alpha: As for `load`; "over" and "ignore" return no alpha.
+
+    Returns:
+        `color`, the image [h, w, 3] that `load` returns, and `alpha`, [h, w, 1] in [0, 1], or None.
+
+    Raises:
+        TexjaxError: As `load`.
+        EnvironmentFault: As `load`.
+    """
+    data = decoding.read_bytes(Path(path))
+    with decoding.readable_errors(path):
+        decoded = decoding.decode(data, path, max_pixels)
+    upright = decoding.TO_UPRIGHT.get(decoded.orientation, np.asarray)
+    layer = transparency.flattened(decoded.color, decoded.alpha, background, alpha, path)
+    color = upright(np.broadcast_to(layer.color, (*layer.color.shape[:2], 3)))
+    return transparency.Layer(
+        np.ascontiguousarray(color.clip(0, 1), np.float32),
+        None if layer.alpha is None else np.ascontiguousarray(upright(layer.alpha)),
+    )
+
+
+def shape(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """Return height and width, in pixels, of the image that `load` returns, mostly without decoding it.
 
     Raises:
         TexjaxError: If the file is missing, empty, damaged, too large or no picture.
@@ -58,13 +103,7 @@ def load(
     """
     data = decoding.read_bytes(Path(path))
     with decoding.readable_errors(path):
-        color, alpha, orientation = decoding.decode(data, path, max_pixels)
-    if alpha is not None:
-        color = alpha * color + (1 - alpha) * np.asarray(background, np.float32)
-    image = np.broadcast_to(color, (*color.shape[:2], 3))
-    if orientation in decoding.TO_UPRIGHT:
-        image = decoding.TO_UPRIGHT[orientation](image)
-    return resize(image, scale=scale, width=width, max_pixels=max_pixels)
+        return decoding.shape(data, path, max_pixels)
 
 
 def resize(
@@ -126,74 +165,6 @@ def _pictures_in(folder: Path, extensions: Sequence[str]) -> list[Path]:
     if not files:
         raise errors.TexjaxError(f"{folder}: this folder holds no pictures; put some there ({' '.join(extensions)}).")
     return files
-
-
-def save(
-    path: str | os.PathLike[str],
-    image: Any,
-    bits: int = 8,
-    text: dict[str, str] | None = None,
-    quality: int = 95,
-) -> None:
-    """Write an image in the format that the suffix of `path` names: .png, .jpg or .tif.
-
-    The same input gives the same bytes. The file appears as a whole or not at all.
-
-    Args:
-        path: The file to write.
-        image: Floats [h, w, 3], sRGB in [0, 1]; they are clipped and rounded to the nearest level.
-        bits: Bits per channel, 8, or 16 for PNG.
-        text: Names and values that are stored in the file for `read_text`, for instance the config of the run.
-        quality: Of JPEG, 1 to 95. Color is stored at full resolution.
-
-    Raises:
-        TexjaxError: If the image cannot be written in this format.
-        EnvironmentFault: If the disk or its permissions fail.
-    """
-    path, image, text = Path(path), np.asarray(image), text or {}
-    file_format = FORMATS.get(path.suffix.lower())
-    if file_format is None:
-        raise errors.TexjaxError(f"{path}: cannot write '{path.suffix}' files; use .png, .jpg or .tif.")
-    if bits not in (8, 16) or (bits == 16 and file_format != "PNG"):
-        raise errors.TexjaxError(
-            f"{path}: cannot write {bits} bits as {file_format}; use bits=8, or bits=16 with .png."
-        )
-    levels = _quantize(path, image, bits)
-    try:
-        data = _encode(levels, file_format, text, quality)
-    except (ValueError, OSError) as error:
-        raise errors.TexjaxError(f"{path}: cannot be written as {file_format} ({error}); try .png.") from error
-    atomic.write(path, data)
-
-
-def _quantize(path: Path, image: np.ndarray, bits: int) -> np.ndarray:
-    """Check an image and return its levels, uint8 or big-endian uint16."""
-    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape or image.dtype.kind in "biuc":
-        raise errors.TexjaxError(
-            f"{path}: cannot write {image.dtype} {list(image.shape)} as an image; give floats [h, w, 3] in [0, 1]."
-        )
-    values = image.astype(np.float64)
-    if not np.isfinite(values).all():
-        raise errors.TexjaxError(f"{path}: the image holds NaN or infinity and is not written; find out what diverged.")
-    return np.rint(values.clip(0, 1) * (2**bits - 1)).astype(np.uint8 if bits == 8 else np.dtype(">u2"))
-
-
-def _encode(levels: np.ndarray, file_format: str, text: dict[str, str], quality: int) -> bytes:
-    """Return the bytes of a file for levels [h, w, 3], uint8 or big-endian uint16."""
-    buffer = io.BytesIO()
-    comment = json.dumps(text) if text else None  # JSON escapes to ASCII, which TIFF requires
-    if levels.itemsize == 2:
-        height, width = levels.shape[:2]
-        writer = png.Writer(width, height, greyscale=False, bitdepth=16)  # pyright: ignore[reportArgumentType]
-        writer.write_packed(buffer, (row.tobytes() for row in levels))
-    elif file_format == "PNG":
-        Image.fromarray(levels).save(buffer, file_format)
-    elif file_format == "JPEG":
-        Image.fromarray(levels).save(buffer, file_format, quality=quality, subsampling="4:4:4", comment=comment)
-    else:
-        description = {"description": comment} if comment else {}
-        Image.fromarray(levels).save(buffer, file_format, compression="tiff_adobe_deflate", **description)
-    return png_files.with_text(buffer.getvalue(), text) if file_format == "PNG" and text else buffer.getvalue()
 
 
 def read_text(path: str | os.PathLike[str]) -> dict[str, str]:

@@ -40,7 +40,7 @@ def recognizes(data: bytes) -> bool:
 
 def decode(data: bytes, path: pillow_files.Path, max_pixels: int | None) -> pillow_files.Decoded:
     """Decode a file that `recognizes` accepts; integers of all bits are kept, and floats are taken as sRGB."""
-    header = _pam_header(data, path) if data[:2] == b"P7" else _header(data)
+    header = _any_header(data, path)
     bounds.check_size(path, header.width, header.height, max_pixels)
     shape = header.height, header.width, header.channels
     if data[:2] in (b"PF", b"Pf"):
@@ -57,6 +57,16 @@ def decode(data: bytes, path: pillow_files.Path, max_pixels: int | None) -> pill
     if header.channels in (2, 4):
         return pillow_files.Decoded(levels[..., :-1], levels[..., -1:])
     return pillow_files.Decoded(levels)
+
+
+def shape(data: bytes, path: pillow_files.Path) -> tuple[int, int]:
+    """Return height and width of a file that `recognizes` accepts."""
+    header = _any_header(data, path)
+    return header.height, header.width
+
+
+def _any_header(data: bytes, path: pillow_files.Path) -> _Header:
+    return _pam_header(data, path) if data[:2] == b"P7" else _header(data)
 
 
 def _count(header: _Header) -> int:

@@ -57,6 +57,11 @@ def decode(picture: Image.Image, data: bytes, path: pillow_files.Path) -> pillow
     return decoded._replace(color=profiles.gamma_to_srgb(decoded.color, gamma))
 
 
+def has_metadata(data: bytes) -> bool:
+    """Return whether a PNG has a chunk of EXIF or text, one of which may hold the orientation."""
+    return any(name in (b"eXIf", b"iTXt", b"tEXt", b"zTXt") for name, _ in _chunks(data))
+
+
 def text(data: bytes) -> dict[str, str]:
     """Return the uncompressed iTXt chunks of a PNG, without decoding its pixels as Pillow would for later chunks."""
     bodies = [body for name, body in png.Reader(bytes=mended(data)[0]).chunks() if name == b"iTXt"]

@@ -60,6 +60,13 @@ def decode(data: bytes, path: pillow_files.Path, max_pixels: int | None) -> pill
         return _by_pillow(page, index, data, path, max_pixels)
 
 
+def shape(data: bytes) -> tuple[tuple[int, int], int]:
+    """Return height and width of the largest page as stored, and its orientation."""
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        page, _ = _largest(file)
+        return (page.imagelength, page.imagewidth), _value(page, _ORIENTATION, 1)
+
+
 def description(data: bytes) -> str:
     """Return the image description of the first page, or "" if it has none."""
     with tifffile.TiffFile(io.BytesIO(data)) as file:

@@ -1,43 +1,82 @@
 """The pictures of a run, read from files and resized as the config says."""
 
+import functools
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
 from texjax import config as configs
 from texjax import errors, images, pyramid
+from texjax.images import alpha as transparency
 from texjax.images import light
 
 Paths = Mapping[str, Sequence[Path]]  # group -> files
 
 
+class Inputs(NamedTuple):
+    """The pictures of each group, [h, w, 3], and the alpha [h, w, 1] that results are to have, or None."""
+
+    pictures: dict[str, list[np.ndarray]]
+    alpha: np.ndarray | None
+
+
+def with_start(config: configs.Config, paths: Paths) -> Paths:
+    """Return the paths with the group "init", where the config names a picture to start from."""
+    return {**paths, "init": [Path(config.init.path)]} if configs.start_group(config) == "init" else paths
+
+
 def load(config: configs.Config, paths: Paths) -> dict[str, list[np.ndarray]]:
-    """Read the pictures of each group, [h, w, 3], at the size that the config wants.
+    """Read the pictures of each group, [h, w, 3], at the size that the config wants. Raises as `load_with_alpha`."""
+    return load_with_alpha(config, paths).pictures
+
+
+def load_with_alpha(config: configs.Config, paths: Paths) -> Inputs:
+    """Read the pictures of each group, and the content's alpha for the results, at the size that the config wants.
 
     Raises TexjaxError for values that no run can have, for a picture that cannot be read, and where A and A' of an
     analogy differ in size.
     """
-    source = config.source
 
-    def read(path: Path) -> np.ndarray:
-        return images.load(path, background=tuple(source.background), max_pixels=source.max_pixels)
+    @functools.lru_cache(maxsize=3)  # A' and B of an analogy are in two groups
+    def read(path: Path) -> transparency.Layer:
+        return load_file(config, path)
 
     pictures = {
-        group: [fit(config, group, i, read(path)) for i, path in enumerate(files)] for group, files in paths.items()
+        group: [fit(config, group, i, read(path).color) for i, path in enumerate(files)]
+        for group, files in paths.items()
     }
-    check_analogy(pictures)
-    return pictures
+    if "analogy" in paths:
+        check_analogy(pictures["analogy"], [(str(path), read(path).color.shape) for path in paths["analogy"]])
+    alpha = read(paths["content"][0]).alpha if "content" in paths else None
+    return Inputs(pictures, fit_alpha(config, alpha))
+
+
+def load_file(config: configs.Config, path: Path) -> transparency.Layer:
+    """Read a picture [h, w, 3], and the alpha [h, w, 1] for its result, as `config.source` says.
+
+    Raises TexjaxError as `images.load` does.
+    """
+    source = config.source
+    return images.load_with_alpha(
+        path, background=tuple(source.background), max_pixels=source.max_pixels, alpha=source.alpha
+    )
+
+
+def fit_alpha(config: configs.Config, alpha: np.ndarray | None) -> np.ndarray | None:
+    """Resize the alpha [h, w, 1] of a content as the content itself, so that one belongs to the other."""
+    return None if alpha is None else fit(config, "content", 0, np.repeat(alpha, 3, axis=2))[..., :1]
 
 
 def fit(config: configs.Config, group: str, position: int, image: np.ndarray) -> np.ndarray:
-    """Resize a picture [h, w, 3] of a group: contents, and B of an analogy, to the output's size, others as sources.
+    """Resize a picture [h, w, 3] of a group: contents, starts, and B of an analogy, to the output's size, or as sources.
 
     position: of the picture in its group; the pictures of an analogy are A, A' and B.
     """
-    if group == "content" or (group == "analogy" and position == 2):
+    if group in ("content", "init") or (group == "analogy" and position == 2):
         width, height = config.size
         return np.asarray(pyramid.stretch(jnp.asarray(image), (height, width)))
     source, (height, width) = config.source, image.shape[:2]
@@ -66,13 +105,15 @@ def _flattened(config: configs.Config, position: int, image: np.ndarray) -> np.n
     return flat
 
 
-def check_analogy(pictures: Mapping[str, Sequence[np.ndarray]]) -> None:
-    """Raise TexjaxError where A and A' of an analogy differ in size."""
-    if "analogy" not in pictures:
+def check_analogy(pictures: Sequence[np.ndarray], given: Sequence[tuple[str, Sequence[int]]]) -> None:
+    """Raise TexjaxError where A and A' of an analogy differ in size.
+
+    pictures: A, A' and B as they are compared. given: name of each, and its shape [h, w, ...] before it was resized.
+    """
+    if pictures[0].shape[:2] == pictures[1].shape[:2]:
         return
-    a, a_prime, _ = (f"{image.shape[1]} x {image.shape[0]} px" for image in pictures["analogy"])
-    if a != a_prime:
-        raise errors.TexjaxError(f"A is {a} and A' is {a_prime}; give two pictures of one size.")
+    a, a_prime = (f"{name} is {shape[1]} x {shape[0]} px" for name, shape in given[:2])
+    raise errors.TexjaxError(f"A, {a}, and A', {a_prime}, differ in size; give two pictures of one size.")
 
 
 def output_size(shape: Sequence[int], longer_side: int) -> tuple[int, int]:

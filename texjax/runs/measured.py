@@ -8,6 +8,7 @@ import ml_collections
 import numpy as np
 
 from texjax import atomic, images, measures, types
+from texjax import config as configs
 from texjax.runs import archive, inputs
 
 
@@ -66,8 +67,12 @@ def _load(run: archive.Run) -> tuple[list[np.ndarray], list[np.ndarray]]:
     source_paths = archive.picture_paths(run.record, "sources")
     if not output_paths or not source_paths:
         return [], []
-    pictures = inputs.load(ml_collections.ConfigDict(run.config), {"sources": source_paths})
-    return [images.load(path) for path in output_paths], pictures["sources"]
+    config: configs.Config = ml_collections.ConfigDict(run.config)
+    if "alpha" not in config.source:  # runs of earlier versions composited every picture
+        config.source.alpha = "over"
+    background = tuple(config.source.background)
+    outputs = [images.load(path, background=background, alpha="over") for path in output_paths]
+    return outputs, inputs.load(config, {"sources": source_paths})["sources"]
 
 
 def _means(values_of_outputs: Sequence[dict[str, float]]) -> dict[str, float]:

@@ -30,6 +30,7 @@ class Cost(NamedTuple):
 
 def plan(config: configs.Config, paths: inputs.Paths) -> list[tuple[str, str]]:
     """Return the rows (what, value) of a table, for the arguments of `run.synthesize`, whose errors it raises."""
+    paths = inputs.with_start(config, paths)
     parts, pictures = _checked(config, paths)
     estimate = _estimate(config, parts, pictures)
     width, height = config.size
@@ -52,7 +53,7 @@ def plan(config: configs.Config, paths: inputs.Paths) -> list[tuple[str, str]]:
 
 def cost(config: configs.Config, paths: inputs.Paths) -> Cost:
     """Return what a run would take, for the arguments of `run.synthesize`, whose errors it raises."""
-    return _estimate(config, *_checked(config, paths))
+    return _estimate(config, *_checked(config, inputs.with_start(config, paths)))
 
 
 def _checked(config: configs.Config, paths: inputs.Paths) -> tuple[build.Parts, dict[str, list[np.ndarray]]]:

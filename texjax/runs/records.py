@@ -206,7 +206,7 @@ def write_results(directory: Path, stack: np.ndarray, output: configs.Config, ab
 
     Args:
         directory: The run directory.
-        stack: The pictures [n, h, w, 3]: image.png for one, image_0000.png, image_0001.png, ... for several.
+        stack: The pictures [n, h, w, 3 or 4]: image.png for one, image_0000.png, image_0001.png, ... for several.
         output: The config's group of that name, with the format and the bits per channel.
         about: What is embedded into every picture, as JSON.
     """

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ import numpy as np
 
 from texjax import checks, errors
 from texjax import config as configs
+from texjax.images import alpha as transparency
 from texjax.runs import inputs, records
 from texjax.synthesis import build, loop, optimize, schedule
 from texjax.synthesis import pictures as exemplar_pictures
@@ -48,15 +50,18 @@ def synthesize(
         TexjaxError: for what cannot be run, before anything is written, and for a loss that is no number.
     """
     checks.values(config)
-    pictures = inputs.load(config, paths)
+    paths = inputs.with_start(config, paths)
+    pictures, alpha = inputs.load_with_alpha(config, paths)
     prepared = optimize.prepare(config, pictures, paths)
+    alpha = _writable(alpha, config.output.format)
     about = {"config": config.to_dict(), **_digests(prepared.parts, pictures, paths)}
     where = directory(prepared.parts)
     record, begin = records.begin(where, about, paths, command), time.perf_counter()
     try:
         status, last = _write_iterates(config, pictures, prepared, where, watch)
         outputs = optimize.outputs(last, config, pictures)
-        results = records.write_results(where, outputs, config.output, about)
+        stack = outputs if alpha is None else transparency.unblended(outputs, alpha, config.source.background)
+        results = records.write_results(where, stack, config.output, about)
         results += records.write_movies(where, outputs.reshape(last.images.shape))
     except BaseException:
         with contextlib.suppress(errors.EnvironmentFault):
@@ -69,6 +74,19 @@ def synthesize(
             f"use smaller term weights, range 'penalty' or precision 'float32'."
         )
     return Result(status, last.step, last.loss, results)
+
+
+def _writable(alpha: np.ndarray | None, output_format: str) -> np.ndarray | None:
+    """The alpha of the results, or None with a warning where their format holds none."""
+    if alpha is None or output_format in checks.WITH_ALPHA:
+        return alpha
+    warnings.warn(
+        f"{output_format} files hold no alpha, so the result is opaque although the content is not; "
+        f"--config.output.format={checks.WITH_ALPHA[0]} keeps its alpha.",
+        errors.TexjaxWarning,
+        stacklevel=2,
+    )
+    return None
 
 
 def _digests(parts: build.Parts, pictures: exemplar_pictures.Pictures, paths: inputs.Paths) -> dict[str, Any]:

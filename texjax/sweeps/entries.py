@@ -81,7 +81,7 @@ def declared(request: Request) -> list[Entry]:
     """
     additions, picture_sets = _additions(request.spec), _picture_sets(request)
     fixed = {word.removeprefix("--config.").partition("=")[0] for word in request.overrides if word.startswith("--")}
-    load, shape_of = functools.cache(configs.load), functools.cache(lambda path: images.load(path).shape)
+    load, shape_of = functools.cache(configs.load), functools.cache(images.shape)
     entries = []
     for addition in additions:
         conflicts = [key for key in addition.changes if any(_overlap(key, other) for other in fixed)]
@@ -178,18 +178,19 @@ def _entry(
     config: configs.Config,
     addition: Addition,
     picture_set: PictureSet,
-    content_shape: Callable[[Path], tuple[int, ...]] | None,
+    content_shape: Callable[[Path, int], tuple[int, int]] | None,
 ) -> Entry:
     """Return the run of an addition with a set of pictures.
 
-    content_shape: Returns the shape of a content, which the output's size then follows as in `texjax transfer`; None if
-    the sweep or an override sets the size.
+    content_shape: Returns height and width of a content of at most so many pixels, which the output's size then
+        follows as in `texjax transfer`; None if the sweep or an override sets the size.
     """
     arg, changes = addition
     words = [*request.overrides, *(f"--config.{key}={value}" for key, value in changes.items())]
     if "content" in picture_set.pictures and content_shape:
         (content,) = picture_set.pictures["content"]
-        config = configs.overridden(config, {"size": inputs.output_size(content_shape(content), max(config.size))})
+        shape = content_shape(content, config.source.max_pixels)
+        config = configs.overridden(config, {"size": inputs.output_size(shape, max(config.size))})
         words.append(f"--config.size={tuple(config.size)}")
     hashed = json.dumps({"config": config.to_dict(), **picture_set.sha256}, sort_keys=True)
     swept = ({"arg": arg} if arg else {}) | _through_json(changes) | picture_set.swept

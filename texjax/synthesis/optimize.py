@@ -51,7 +51,8 @@ def prepare(
     Args:
         config: complete, as `config.load` returns it, and checked by `checks.values`.
         pictures: {"sources": images [h, w, 3], ...} with the groups "content" and "analogy" where the config uses them.
-            The content, and B of an analogy, are as large as the output.
+            The content, and B of an analogy, are as large as the output. The group "init" is the picture of a start
+            from a file.
         names: a name of each picture, for errors.
 
     Raises:
@@ -84,7 +85,7 @@ def start(config: configs.Config, pictures: exemplar_pictures.Pictures) -> jax.A
     width, height = config.size
     key = jax.random.key(config.seed)
     spec = {name: value for name, value in config.init.items() if name not in settings.INIT}
-    group = pictures[config.init.group]
+    group = pictures[configs.start_group(config)]
     images = [
         settings.build(inits, spec, jax.random.fold_in(key, i), (height, width), group)
         for i in range(config.count * config.frames)

@@ -1,7 +1,8 @@
 """The pictures that a synthesis compares with: which ones a config needs, and whether they are large enough.
 
 Pictures come in groups, `config.GROUPS`: "sources", the textures or styles wanted; "content", the one picture that a
-transfer keeps; and "analogy", the pictures A, A' and B, where A' is also the source and B the content.
+transfer keeps; and "analogy", the pictures A, A' and B, where A' is also the source and B the content. The group "init"
+is the picture of the start, which no term can look at.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,14 +14,21 @@ from texjax import errors, pyramid, types
 from texjax.images import copies
 from texjax.synthesis import schedule
 
-COMMANDS = {"content": "transfer CONTENT STYLE", "analogy": "analogy A A_PRIME B"}
+COMMANDS = {
+    "content": "transfer CONTENT STYLE",
+    "analogy": "analogy A A_PRIME B",
+    "init": "synthesize SOURCE --init FILE",
+}
 
 Pictures = Mapping[str, Sequence[types.AnyImage]]  # group -> pictures [h, w, 3], sRGB in [0, 1]
 Names = Mapping[str, Sequence[object]]  # group -> a name or path of each picture, for errors
 
 
 def check_groups(config: configs.Config, groups: Sequence[str]) -> None:
-    """Raise TexjaxError where the config needs a group that is not given, or nothing uses a group that is given."""
+    """Raise TexjaxError where the config needs a group that is not given, or nothing uses a group that is given.
+
+    Alpha that is to be kept needs the content.
+    """
     users = _users(config)
     for group in set(users) - {"sources", *groups}:
         raise errors.TexjaxError(f"{users[group]} needs the {group}, and none is given; use texjax {COMMANDS[group]}.")
@@ -30,6 +38,11 @@ def check_groups(config: configs.Config, groups: Sequence[str]) -> None:
         raise errors.TexjaxError(
             f"nothing in this config uses the {group}; choose a config with a term of group='{group}' and a weight "
             f"above 0."
+        )
+    if config.source.alpha == "keep" and "content" not in groups:
+        raise errors.TexjaxError(
+            "source.alpha is 'keep', and there is no content whose alpha the result could have; use 'auto', 'over' or "
+            "'ignore', or texjax transfer."
         )
 
 
@@ -42,6 +55,7 @@ def _users(config: configs.Config) -> dict[str, str]:
     for key, group in groups.items():
         if group not in configs.GROUPS:
             raise errors.unknown(f"group of pictures in {key}", group, configs.GROUPS)
+    groups["init"] = configs.start_group(config)
     return {group: key for key, group in groups.items()}
 
 
