@@ -4,11 +4,7 @@ from typing import Any
 
 from texjax import config as configs
 from texjax import errors, settings, validate
-<<<<<<< HEAD
-from texjax.images import light
-=======
-from texjax.images import alpha
->>>>>>> pictures
+from texjax.images import alpha, light
 
 FORMATS = {"png": (8, 16), "jpg": (8,), "tiff": (8,)}  # format -> possible bits
 WITH_ALPHA = ("png", "tiff")  # formats that hold alpha

@@ -66,8 +66,8 @@ def defaults() -> Config:
     # These hold for every picture that is read, and not for sources alone. `background` shows through transparent
     # pixels, and pictures of more than `max_pixels` are refused. `alpha` "auto" composites a picture where its alpha
     # looks like transparency, which the result of a transfer or an analogy then has too, and ignores alpha that looks
-    # like data, such as gloss; "over" composites, "ignore" takes the colors as they are, and "keep" composites and gives
-    # the result the content's alpha in any case.
+    # like data, such as gloss; "over" composites; "ignore" takes the colors as they are; and "keep" composites and
+    # gives the result the content's alpha in any case.
     config.source.update(background=(1.0, 1.0, 1.0), max_pixels=89_478_485, alpha="auto")
     config.output = ConfigDict(dict(format="png", bits=8, original_colors=False))  # colors of the content
     return config

@@ -72,7 +72,7 @@ def fit_alpha(config: configs.Config, alpha: np.ndarray | None) -> np.ndarray | 
 
 
 def fit(config: configs.Config, group: str, position: int, image: np.ndarray) -> np.ndarray:
-    """Resize a picture [h, w, 3] of a group: contents, starts, and B of an analogy, to the output's size, or as sources.
+    """Resize a picture [h, w, 3]: contents, starts and B of an analogy to the output's size, and others as sources.
 
     position: of the picture in its group; the pictures of an analogy are A, A' and B.
     """
