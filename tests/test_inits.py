@@ -14,7 +14,7 @@ from texjax import config as configs
 from texjax import errors, inits
 from texjax.synthesis import optimize
 
-SHAPE = (60, 80)  # one for all, as every operation is compiled for each shape
+SHAPE = (60, 80, 3)  # one for all, as every operation is compiled for each shape
 
 
 def sources() -> list[jax.Array]:
@@ -35,7 +35,7 @@ NOISES = {
 def test_is_gaussian_about_its_color(name: str):
     make, color, deviation = NOISES[name]
     image = np.asarray(make(jax.random.key(0)))
-    assert image.shape == (*SHAPE, 3)
+    assert image.shape == SHAPE
     assert image.dtype == np.float32
     # Five standard errors of a mean and of a deviation.
     n = SHAPE[0] * SHAPE[1]
@@ -80,7 +80,7 @@ def test_all_are_here():
 def test_the_key_alone_decides(name: str, file: str):
     make = STARTS[name]
     first, again, other = (np.asarray(make(jax.random.key(seed), file)) for seed in (0, 0, 1))
-    assert first.shape == (*SHAPE, 3)
+    assert first.shape == SHAPE
     assert first.dtype == np.float32
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - other).max() > 0.05
@@ -89,17 +89,17 @@ def test_the_key_alone_decides(name: str, file: str):
 @pytest.mark.parametrize("name", STARTS)
 def test_can_be_traced(name: str, file: str):
     starts = jax.eval_shape(lambda: STARTS[name](jax.random.key(0), file))
-    assert starts.shape == (*SHAPE, 3)
+    assert starts.shape == SHAPE
 
 
 GRAY = np.array([123.68, 116.779, 103.939])  # mean color of ImageNet, by which VGG networks shift their input
 
 
-@pytest.mark.parametrize(("blur", "shape"), [(30.0, (60, 80)), (4.0, (61, 33)), (8.0, (20, 16))])
-def test_symmetric_equals_scipy(blur: float, shape: tuple[int, int]):
+@pytest.mark.parametrize(("blur", "shape"), [(30.0, (60, 80, 3)), (4.0, (61, 33, 3)), (8.0, (20, 16, 3))])
+def test_symmetric_equals_scipy(blur: float, shape: tuple[int, int, int]):
     """In units of 0 to 255: gaussian_filter(x + its two flips) * 50 blur + 2 randn, about the mean color."""
     key = jax.random.key(3)
-    x, second = (np.asarray(jax.random.normal(k, (*shape, 3)), np.float64) for k in jax.random.split(key))
+    x, second = (np.asarray(jax.random.normal(k, shape), np.float64) for k in jax.random.split(key))
     folded = x + np.flipud(x) + np.fliplr(x)
     channels = [scipy.ndimage.gaussian_filter(folded[..., k], blur, mode="reflect", truncate=8) for k in range(3)]
     want = (GRAY + np.stack(channels, -1) * blur * 50 + 2 * second) / 255
@@ -155,7 +155,7 @@ def periodic_part(image: np.ndarray) -> np.ndarray:
 def test_random_phase_has_the_spectrum_of_its_source(size: tuple[int, int]):
     """All channels are one noise times the source's own waves; of that noise, a wave's mean power is 1."""
     source = BIG[: size[0], : size[1]] * np.array([1, 0.5, 0.2], np.float32) + BIG[: size[0], : size[1], ::-1] * 0.3
-    image = np.asarray(inits.random_phase(jax.random.key(0), (20, 24), [jnp.asarray(source)]), np.float64)
+    image = np.asarray(inits.random_phase(jax.random.key(0), (20, 24, 3), [jnp.asarray(source)]), np.float64)
     spot = periodic_part(source.astype(np.float64))
     color = source.mean((0, 1))
     want = np.fft.fft2(spot - color, (20, 24), axes=(0, 1)) / np.sqrt(size[0] * size[1])
@@ -190,7 +190,7 @@ def offsets(window: np.ndarray, whole: np.ndarray) -> list[tuple[int, int]]:
 def test_crop_is_a_window_anywhere():
     source = BIG[:7, :9]
     keys = [jax.random.key(seed) for seed in range(120)]
-    matches = [offsets(np.asarray(inits.crop(key, (5, 6), [jnp.asarray(source)])), source) for key in keys]
+    matches = [offsets(np.asarray(inits.crop(key, (5, 6, 3), [jnp.asarray(source)])), source) for key in keys]
     assert all(len(places) == 1 for places in matches)
     # 3 x 4 places; one that is as likely as all others is missed in 120 trials once in 34,000 times.
     assert {places[0] for places in matches} == {(y, x) for y in range(3) for x in range(4)}
@@ -202,23 +202,23 @@ def test_crop_is_a_window_anywhere():
 def test_crop_of_a_small_source_goes_on_mirrored(height: int, width: int, seed: int):
     """Windows of NumPy's own mirrored continuation; 9 x 11 of a source of up to 6 x 6."""
     source = BIG[:height, :width]
-    window = np.asarray(inits.crop(jax.random.key(seed), (9, 11), [jnp.asarray(source)]))
+    window = np.asarray(inits.crop(jax.random.key(seed), (9, 11, 3), [jnp.asarray(source)]))
     assert offsets(window, np.pad(source, ((9, 24), (11, 24), (0, 0)), mode="symmetric"))
 
 
 def test_crop_long_in_one_direction():
     source = BIG[:4, :30]
-    window = np.asarray(inits.crop(jax.random.key(1), (10, 12), [jnp.asarray(source)]))
+    window = np.asarray(inits.crop(jax.random.key(1), (10, 12, 3), [jnp.asarray(source)]))
     assert offsets(window, np.pad(source, ((4, 20), (0, 0), (0, 0)), mode="symmetric"))
 
 
 def test_crop_of_the_whole_is_the_whole():
-    np.testing.assert_array_equal(inits.crop(jax.random.key(0), BIG.shape[:2], [jnp.asarray(BIG)]), BIG)
+    np.testing.assert_array_equal(inits.crop(jax.random.key(0), BIG.shape, [jnp.asarray(BIG)]), BIG)
 
 
 def test_crop_takes_every_source():
     flat = [jnp.full((n, 8, 3), level) for n, level in ((3, 0.0), (9, 0.25), (20, 0.5))]
-    levels = [float(inits.crop(jax.random.key(seed), (5, 5), flat)[0, 0, 0]) for seed in range(60)]
+    levels = [float(inits.crop(jax.random.key(seed), (5, 5, 3), flat)[0, 0, 0]) for seed in range(60)]
     assert all(levels.count(level) > 8 for level in (0.0, 0.25, 0.5))
 
 
@@ -230,7 +230,7 @@ def test_picture_equals_pillow(shape: tuple[int, int], file: str):
     want = np.stack([np.asarray(c.resize((shape[1], shape[0]), Image.Resampling.LANCZOS)) for c in channels], -1).clip(
         0, 1
     )
-    got = np.asarray(inits.picture(jax.random.key(0), shape, [], path=file))
+    got = np.asarray(inits.picture(jax.random.key(0), (*shape, 3), [], path=file))
     np.testing.assert_allclose(got, want, atol=1e-5)
     assert got.min() >= 0 and got.max() <= 1
 
@@ -245,7 +245,7 @@ def test_picture_with_noise(file: str):
 @pytest.mark.parametrize("name", ["symmetric", "crop", "picture"])
 def test_a_run_starts_so(name: str, file: str):
     spec = {"picture": {"path": file, "deviation": 0.1}}.get(name, {})
-    changes = {"size": SHAPE[::-1], "count": 3, "seed": 5, "init": {"name": name, **spec}}
+    changes = {"size": (SHAPE[1], SHAPE[0]), "count": 3, "seed": 5, "init": {"name": name, **spec}}
     config = configs.overridden(configs.load("random:tiny"), changes)
     sources = [jnp.asarray(BIG)]
     keys = [jax.random.fold_in(jax.random.key(5), i) for i in range(3)]
@@ -257,3 +257,24 @@ def test_a_run_starts_so(name: str, file: str):
 def test_a_picture_that_is_not_there():
     with pytest.raises(errors.TexjaxError, match=r"nowhere\.png: no such file"):
         inits.picture(jax.random.key(0), SHAPE, [], path="nowhere.png")
+
+
+@pytest.mark.parametrize("name", ["noise", "mean_color", "random_phase", "symmetric", "crop", "picture"])
+def test_a_gray_start_is_that_of_equal_channels(name: str, file: str):
+    """Where a start has one noise for all channels, or none, a gray source and its copy in color start alike."""
+    gray = jnp.asarray(BIG[..., :1])
+    settings: dict[str, dict[str, Any]] = {
+        "noise": {"mean": 0.4, "deviation": 0.0},
+        "mean_color": {"deviation": 0.0},
+        "picture": {"path": file},
+    }
+    key, function = jax.random.key(3), getattr(inits, name)
+    start = function(key, (60, 80, 1), [gray], **settings.get(name, {}))
+    assert start.shape == (60, 80, 1)
+    if name != "symmetric":
+        color = function(key, SHAPE, [jnp.repeat(gray, 3, axis=2)], **settings.get(name, {}))
+        np.testing.assert_allclose(jnp.repeat(start, 3, axis=2), color, atol=1e-6)
+        return
+    flat = function(key, (60, 80, 1), [gray], amplitude=0.0, deviation=0.0)
+    bgr = np.array([103.939, 116.779, 123.68])  # Caffe's mean
+    assert float(flat[0, 0, 0]) == pytest.approx(bgr @ [0.114, 0.587, 0.299] / 255, abs=1e-6)

@@ -30,7 +30,8 @@ def synthesize(sources: Pictures, *, config: Config = "texture", **keys: Any) ->
             keys are given by `**{"terms.gram.weight": 2.0}`; a mapping takes the place of a whole group.
 
     Returns:
-        The picture [h, w, 3], float32 in [0, 1]; with several outputs or frames a stack [count x frames, h, w, 3].
+        The picture [h, w, 3], float32 in [0, 1]; with several outputs or frames a stack [count x frames, h, w, 3]. If
+        all pictures are gray, it has one channel, [h, w, 1], unless the key `output.channels` is 3.
 
     Raises:
         TexjaxError: for pictures, a config or keys that cannot be used, in one sentence.
@@ -108,7 +109,7 @@ def iterate(
         **keys: keys of the config, as for `synthesize`; `save_every` is the number of steps between two iterates.
 
     Returns:
-        Iterates with `step`; `images` [count, frames, h, w, 3], float32, not clipped to [0, 1], and without alpha;
+        Iterates with `step`; `images` [count, frames, h, w, c], float32, not clipped to [0, 1], and without alpha;
         `loss` and `terms`, means over the outputs; `seconds` since the iterate before; `metrics` of every step, arrays
         [steps, count]; and `state`, all that the optimizer remembers.
 
@@ -122,7 +123,7 @@ def iterate(
         settings = _sized_like(settings, picture, keys)
         pictures["content"] = [inputs.fit(settings, "content", 0, picture)]
     pictures["sources"] = _images(settings, "sources", sources)
-    return optimize.prepare(settings, pictures | _start(settings)).iterates
+    return optimize.prepare(settings, inputs.in_channels(settings, pictures | _start(settings))).iterates
 
 
 def measure(
@@ -178,7 +179,7 @@ def _start(config: configs.Config) -> dict[str, list[np.ndarray]]:
 
 def _run(config: configs.Config, pictures: dict[str, list[np.ndarray]], alpha: np.ndarray | None = None) -> np.ndarray:
     """Run to the end, with a progress bar, and return the pictures. alpha: of the content, for the result."""
-    pictures |= _start(config)
+    pictures = inputs.in_channels(config, pictures | _start(config))
     iterates, last = optimize.prepare(config, pictures).iterates, None
     with progress.steps(schedule.total(config)) as watch:
         for last in iterates:

@@ -21,6 +21,7 @@ WHOLE = {  # key -> smallest value
     "jitter.every": 1,
 }
 REAL = {"tol": 0, "source.scale": 0, "source.fit": 0, "jitter.pixels": 0, "jitter.color": 0}
+CHANNELS = (0, 1, 3)
 MAX_COPIES = 12  # to either side; more would only cost time
 
 
@@ -64,6 +65,15 @@ def _background(color: Any) -> None:
 
 
 def _output(output: configs.Config) -> None:
+    if output.channels not in CHANNELS:
+        raise errors.TexjaxError(
+            f"output.channels is {output.channels}; give 1 (gray), 3 (color) or 0 (gray where all pictures are gray)."
+        )
+    if output.channels == 1 and output.original_colors:
+        raise errors.TexjaxError(
+            "output.original_colors keeps the content's colors, and output.channels is 1, which is gray; change one of "
+            "them."
+        )
     if output.format not in FORMATS:
         raise errors.unknown("output format", output.format, FORMATS)
     possible = FORMATS[output.format]

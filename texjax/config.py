@@ -69,7 +69,9 @@ def defaults() -> Config:
     # like data, such as gloss; "over" composites; "ignore" takes the colors as they are; and "keep" composites and
     # gives the result the content's alpha in any case.
     config.source.update(background=(1.0, 1.0, 1.0), max_pixels=89_478_485, alpha="auto")
-    config.output = ConfigDict(dict(format="png", bits=8, original_colors=False))  # colors of the content
+    # `channels` is 1 for gray, 3 for color, or 0 for gray where all pictures are gray. `original_colors` gives the
+    # result of a transfer the colors of the content.
+    config.output = ConfigDict(dict(format="png", bits=8, channels=0, original_colors=False))
     return config
 
 

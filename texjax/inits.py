@@ -1,6 +1,7 @@
 """Where an optimization starts.
 
-Each function takes a key, the shape (height, width) of the output, and pictures, and returns an image.
+Each function takes a key, the shape (height, width, channels) of the output, and pictures with as many channels, and
+returns an image. A gray image has one channel, and a color image three.
 """
 
 from collections.abc import Sequence
@@ -12,20 +13,20 @@ from jaxtyping import Array, Float, Int
 
 from texjax import pyramid, types, validate
 from texjax.features.weights import origins
+from texjax.images import colors
 
 Sources = Sequence[types.AnyImage]
+Shape = tuple[int, int, int]
 
 __all__ = ["crop", "mean_color", "noise", "picture", "random_phase", "symmetric"]
 
 
-def noise(
-    key: types.PRNGKey, shape: tuple[int, int], sources: Sources, *, mean: float, deviation: float
-) -> types.Image:
+def noise(key: types.PRNGKey, shape: Shape, sources: Sources, *, mean: float, deviation: float) -> types.Image:
     """Return Gaussian noise about one gray level. mean, deviation: in the image's units, [0, 1]."""
-    return mean + deviation * jax.random.normal(key, (*shape, 3))
+    return mean + deviation * jax.random.normal(key, shape)
 
 
-def mean_color(key: types.PRNGKey, shape: tuple[int, int], sources: Sources, *, deviation: float) -> types.Image:
+def mean_color(key: types.PRNGKey, shape: Shape, sources: Sources, *, deviation: float) -> types.Image:
     """Return quiet Gaussian noise about the sources' mean color.
 
     Loud noise would stay in the picture for good, as colored speckle, because the usual layers hardly see it.
@@ -33,10 +34,10 @@ def mean_color(key: types.PRNGKey, shape: tuple[int, int], sources: Sources, *, 
     deviation: in the image's units, [0, 1].
     """
     color = jnp.stack([source.mean((0, 1)) for source in sources]).mean(0)
-    return color[None, None] + deviation * jax.random.normal(key, (*shape, 3))
+    return color[None, None] + deviation * jax.random.normal(key, shape)
 
 
-def random_phase(key: types.PRNGKey, shape: tuple[int, int], sources: Sources, *, contrast: float = 1.0) -> types.Image:
+def random_phase(key: types.PRNGKey, shape: Shape, sources: Sources, *, contrast: float = 1.0) -> types.Image:
     """Return noise with the sources' mean color, spectrum and correlation of colors, but no other structure; it tiles.
 
     c + contrast / sqrt(n) sum_i (s_i - mean s_i) * w_i / sqrt(|s_i|), over n sources s_i (a random window of a source
@@ -55,17 +56,19 @@ def random_phase(key: types.PRNGKey, shape: tuple[int, int], sources: Sources, *
     return color[None, None] + contrast * sum(noises, start=jnp.zeros(())) / len(sources) ** 0.5
 
 
-def _spot_noise(key: types.PRNGKey, shape: tuple[int, int], source: Float[Array, "_ _ 3"]) -> types.Image:
+def _spot_noise(key: types.PRNGKey, shape: Shape, source: Float[Array, "_ _ c"]) -> types.Image:
     """White noise convolved with a window of the source; it has a mean of about 0 and the window's covariances."""
     window_key, noise_key = jax.random.split(key)
-    spot = _periodic(_window(window_key, (min(shape[0], source.shape[0]), min(shape[1], source.shape[1])), source))
+    size = shape[:2]
+    window_size = min(size[0], source.shape[0]), min(size[1], source.shape[1])
+    spot = _periodic(_window(window_key, window_size, source))
     spot = spot - spot.mean((0, 1), keepdims=True)
-    spectrum = jnp.fft.rfft2(spot, shape, axes=(0, 1), norm="backward")
-    white = jnp.fft.rfft2(jax.random.normal(noise_key, shape), axes=(0, 1))
-    return jnp.fft.irfft2(spectrum * white[..., None], shape, axes=(0, 1)) / (spot.shape[0] * spot.shape[1]) ** 0.5
+    spectrum = jnp.fft.rfft2(spot, size, axes=(0, 1), norm="backward")
+    white = jnp.fft.rfft2(jax.random.normal(noise_key, size), axes=(0, 1))
+    return jnp.fft.irfft2(spectrum * white[..., None], size, axes=(0, 1)) / (spot.shape[0] * spot.shape[1]) ** 0.5
 
 
-def _periodic(image: Float[Array, "h w 3"]) -> Float[Array, "h w 3"]:
+def _periodic(image: Float[Array, "h w c"]) -> Float[Array, "h w c"]:
     """The image without the smooth part that holds the jumps between opposite edges (Moisan 2011)."""
     height, width, _ = image.shape
     rows, columns = image[-1] - image[0], image[:, -1] - image[:, 0]
@@ -77,7 +80,7 @@ def _periodic(image: Float[Array, "h w 3"]) -> Float[Array, "h w 3"]:
 
 def symmetric(
     key: types.PRNGKey,
-    shape: tuple[int, int],
+    shape: Shape,
     sources: Sources,
     *,
     blur: int | float = 30.0,
@@ -95,7 +98,7 @@ def symmetric(
 
     Args:
         key: of the noise.
-        shape: (height, width).
+        shape: (height, width, channels).
         sources: not used.
         blur: b in pixels.
         amplitude: in the image's units, [0, 1].
@@ -106,10 +109,13 @@ def symmetric(
     """
     validate.real("blur of the symmetric start", blur, 0)
     blob_key, noise_key = jax.random.split(key)
-    white = jax.random.normal(blob_key, (*shape, 3))
+    white = jax.random.normal(blob_key, shape)
     blobs = _blur(white + white[::-1] + white[:, ::-1], blur)
-    image = amplitude * blur * blobs + deviation * jax.random.normal(noise_key, (*shape, 3))
-    return jnp.clip(jnp.array(origins.CAFFE_MEAN)[None, None] + image, 0, 1)
+    image = amplitude * blur * blobs + deviation * jax.random.normal(noise_key, shape)
+    color = jnp.array(origins.CAFFE_MEAN)[None, None]
+    if shape[2] == 1:
+        color = colors.luminance(color)[..., None]
+    return jnp.clip(color + image, 0, 1)
 
 
 def _blur(image: types.Image, deviation: int | float) -> types.Image:
@@ -123,17 +129,17 @@ def _blur(image: types.Image, deviation: int | float) -> types.Image:
     return jax.scipy.fft.idctn(waves * rows[:, None, None] * columns[None, :, None], axes=(0, 1), norm="ortho")
 
 
-def crop(key: types.PRNGKey, shape: tuple[int, int], sources: Sources) -> types.Image:
+def crop(key: types.PRNGKey, shape: Shape, sources: Sources) -> types.Image:
     """Return a random window of a random source; a source smaller than the output is mirrored at its edges."""
     source_key, window_key = jax.random.split(key)
     which = jax.random.randint(source_key, (), 0, len(sources))
-    return lax.select_n(which, *(_window(window_key, shape, jnp.asarray(source)) for source in sources))
+    return lax.select_n(which, *(_window(window_key, shape[:2], jnp.asarray(source)) for source in sources))
 
 
-def _window(key: types.PRNGKey, shape: tuple[int, int], source: Float[Array, "_ _ 3"]) -> types.Image:
+def _window(key: types.PRNGKey, size: tuple[int, int], source: Float[Array, "_ _ c"]) -> types.Image:
     vertical, horizontal = jax.random.split(key)
-    rows = _places(vertical, shape[0], source.shape[0])
-    columns = _places(horizontal, shape[1], source.shape[1])
+    rows = _places(vertical, size[0], source.shape[0])
+    columns = _places(horizontal, size[1], source.shape[1])
     return source[rows][:, columns]
 
 
@@ -144,13 +150,11 @@ def _places(key: types.PRNGKey, count: int, side: int) -> Int[Array, " count"]:
     return jnp.minimum(at, 2 * side - 1 - at)
 
 
-def picture(
-    key: types.PRNGKey, shape: tuple[int, int], sources: Sources, *, path: str, deviation: float = 0.0
-) -> types.Image:
+def picture(key: types.PRNGKey, shape: Shape, sources: Sources, *, path: str, deviation: float = 0.0) -> types.Image:
     """Return the only source, resized to the output by Lanczos (three lobes), with Gaussian noise added.
 
     path: of the file that a run reads this source from, with the limits of `config.source`. deviation: of the noise, in
         the image's units, [0, 1]; without noise several outputs are all alike.
     """
-    image = pyramid.stretch(jnp.asarray(sources[0]), shape)
-    return image + deviation * jax.random.normal(key, (*shape, 3))
+    image = pyramid.stretch(jnp.asarray(sources[0]), shape[:2])
+    return image + deviation * jax.random.normal(key, shape)

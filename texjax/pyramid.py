@@ -19,7 +19,7 @@ from texjax import errors, types
 TAPS = (0.05, 0.25, 0.4, 0.25, 0.05)
 MODES = {"valid": None, "reflect": "reflect", "circular": "wrap"}  # padding -> mode of `jnp.pad`
 
-Octave = Float[Array, "_ _ 3"]  # an image whose size differs from that of the argument
+Octave = Float[Array, "_ _ _"]  # an image whose size differs from that of the argument
 
 
 def check(padding: str) -> None:
@@ -102,9 +102,9 @@ def laplacian(image: types.AnyImage, octaves: int, *, padding: str = "valid") ->
     ]
 
 
-def stretch(image: Float[Array, "_ _ 3"], shape: tuple[int, int]) -> types.Image:
+def stretch(image: Float[Array, "_ _ c"], shape: tuple[int, int]) -> types.Image:
     """Resize the image to `shape` (height, width) by Lanczos with three lobes, and clip it to [0, 1]."""
-    return jax.image.resize(image, (*shape, 3), "lanczos3").clip(0, 1)
+    return jax.image.resize(image, (*shape, image.shape[2]), "lanczos3").clip(0, 1)
 
 
 def enlarge(image: types.Image, shape: tuple[int, int], padding: str, deviation: float) -> Octave:

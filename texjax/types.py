@@ -1,7 +1,8 @@
 """Array aliases, the image convention and the contracts of the three exchangeable parts.
 
-The convention, everywhere: an `image` is float32 `[h, w, 3]`, sRGB in [0, 1]; `images` is a stack `[n, h, w, 3]`.
-Each extractor does its own channel order, scaling and mean shift inside. Arrays are channels-last.
+The convention, everywhere: an `image` is float32 `[h, w, c]`, sRGB in [0, 1], with c = 3, or c = 1 where it is gray;
+`images` is a stack `[n, h, w, c]`. Networks take three channels, which `synthesis.scene` makes of a gray image. Each
+extractor does its own channel order, scaling and mean shift inside. Arrays are channels-last.
 
 The contracts are NamedTuples of pure functions: settings go in by closure, arrays by argument. Network weights and
 targets are arguments of every jitted function and never captured constants.
@@ -19,11 +20,11 @@ from jaxtyping import Array, Float, Key, Num, PyTree
 
 from texjax import errors
 
-Image = Float[Array, "h w 3"]
-Images = Float[Array, "n h w 3"]
+Image = Float[Array, "h w c"]
+Images = Float[Array, "n h w c"]
 # What public functions take: arrays of NumPy or JAX, whose sizes need not agree with those of other arguments.
-AnyImage = Float[Array | np.ndarray, "_ _ 3"]
-AnyImages = Float[Array | np.ndarray, "*n _ _ 3"]
+AnyImage = Float[Array | np.ndarray, "_ _ _"]
+AnyImages = Float[Array | np.ndarray, "*n _ _ _"]
 Feature = Float[Array, "... h w c"]
 Features = dict[str, Float[Array, "... _ _ _"]]
 Mask = Float[Array, "h w"]

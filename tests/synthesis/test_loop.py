@@ -40,7 +40,7 @@ def keys(count: int, seed: int = 0) -> jax.Array:
 
 def starts(count: int, seed: int = 0) -> jax.Array:
     """[count, 1, h, w, 3] noise."""
-    noises = [inits.noise(key, SHAPE[1:3], [], mean=0.5, deviation=0.2) for key in keys(count, seed)]
+    noises = [inits.noise(key, SHAPE[1:], [], mean=0.5, deviation=0.2) for key in keys(count, seed)]
     return jnp.stack(noises)[:, None]
 
 
@@ -181,7 +181,7 @@ def test_one_compilation_serves_sources_seeds_and_lengths(compiled: list[str], b
     def run(seed: int, **settings: Any) -> None:
         source = jnp.asarray(np.random.default_rng(seed).random((16, 18, 3)), jnp.float32)
         args = (extractor.weights, problem.join([summarize(extractor.weights, source)]))
-        noises = [inits.noise(key, (12, 14), [], mean=0.5, deviation=0.1) for key in keys(2, seed)]
+        noises = [inits.noise(key, (12, 14, 3), [], mean=0.5, deviation=0.1) for key in keys(2, seed)]
         images = jnp.stack(noises)[:, None]
         list(loop.iterate(program, images, keys(2, seed), args, save_every=2, **settings))
 

@@ -85,7 +85,7 @@ def test_frames_are_as_far_apart_at_every_resolution(shift: float):
     )
     source = np.random.default_rng(0).random((48, 48, 3)).astype(np.float32)
     coarse = schedule.resolutions(config)[0]
-    (picture,) = schedule.reduced_pictures([source], coarse, coarse.config.pyramid.padding)
+    (picture,) = schedule.reduced_pictures([source], coarse, configs.source_padding(coarse.config)[1])
     parts = build.parts(coarse.config, coarse.below)
     (target,) = optimize.targets(parts, coarse.config.octaves, {"sources": [picture]})["inter_frame"]
     small = np.asarray(picture, np.float64)
@@ -106,7 +106,7 @@ def test_a_coarse_objective_is_the_whole_ones_upper_octaves():
     source, image = (jnp.asarray(rng.random((48, 48, 3)), jnp.float32) for _ in range(2))
     coarse = schedule.resolutions(config)[0]
     parts = build.parts(coarse.config)
-    pictures = {"sources": schedule.reduced_pictures([source], coarse, coarse.config.pyramid.padding)}
+    pictures = {"sources": schedule.reduced_pictures([source], coarse, configs.source_padding(coarse.config)[1])}
     targets = optimize.targets(parts, 1, pictures)
     small = jax.jit(lambda x: pyramid.reduce(x, padding="circular"))(image)
     whole = build.parts(configs.load("random:tiny", ["--config.terms.gram.octave_weights=(0.0, 1.0)"]))

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from scipy import ndimage
 
 from texjax import errors
+from texjax.images import colors
 
 # "auto" composites where alpha looks like transparency, and otherwise ignores it with a warning; "over" composites,
 # "ignore" takes the colors as they are, and "keep" is "over" whose results always have the alpha of the content.
@@ -114,8 +115,10 @@ def unblended(
         alpha: [h, w, 1] in [0, 1].
         background: sRGB color in [0, 1].
     """
-    channels = images.shape[-1]
-    rest = (1 - alpha) * np.asarray(background, np.float32)[:channels]
+    behind = np.asarray(background, np.float32)
+    if images.shape[-1] == 1:
+        behind = behind @ np.array(colors.LUMINANCE, np.float32)
+    rest = (1 - alpha) * behind
     color = ((images - rest) / np.where(alpha > 0, alpha, 1)).clip(0, 1)
     clear = alpha[..., 0] <= 0
     if clear.any() and not clear.all():

@@ -1,12 +1,22 @@
-"""Combine the luminance of one image with the colors of another."""
+"""Gray and color: the luminance of images, and images with the colors of another."""
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from texjax import pyramid, types
 
 # Weights of red, green and blue in the luminance Y of YUV (ITU-R BT.601), which neural-style uses to keep colors.
 LUMINANCE = (0.299, 0.587, 0.114)
+
+
+# Channels that differ by less are equal but for rounding: half of an 8-bit level.
+GRAY = 0.5 / 255
+
+
+def is_gray(image: Float[np.ndarray, "h w 3"]) -> bool:
+    """Return whether the three channels of an image, sRGB in [0, 1], are equal but for rounding."""
+    return bool((image.max(-1) - image.min(-1)).max() < GRAY)
 
 
 def luminance(image: Float[Array, "*n h w 3"]) -> Float[Array, "*n h w"]:

@@ -13,16 +13,16 @@ ANGLE, FACTOR = math.pi / 24, 1.05  # CNNMRF's steps of rotation and scaling
 
 
 def turned_and_scaled(
-    image: Float32[np.ndarray, "h w 3"],
+    image: Float32[np.ndarray, "h w c"],
     rotations: int = 1,
     scales: int = 1,
     angle: float = ANGLE,
     factor: float = FACTOR,
-) -> list[Float32[np.ndarray, "_ _ 3"]]:
+) -> list[Float32[np.ndarray, "_ _ c"]]:
     """Return the copies of the image that are rotated by i * angle and enlarged by factor^j, the image itself included.
 
     Args:
-        image: The exemplar [h, w, 3].
+        image: The exemplar [h, w, c].
         rotations: Steps of rotation to either side, i = -rotations ... rotations.
         scales: Steps of scaling to either side, j = -scales ... scales.
         angle: Rotation of one step, in radians.
@@ -49,7 +49,7 @@ def sizes(
     return [_size(shape, i * angle, factor**j) for i, j in _steps(rotations, scales)]
 
 
-def rotate_and_scale(image: Float32[np.ndarray, "h w 3"], angle: float, factor: float) -> Float32[np.ndarray, "_ _ 3"]:
+def rotate_and_scale(image: Float32[np.ndarray, "h w c"], angle: float, factor: float) -> Float32[np.ndarray, "_ _ c"]:
     """Rotate the image counterclockwise by `angle` (radians, at most a quarter turn) and enlarge it by `factor`.
 
     A single bilinear interpolation does both. The result is cropped so that no pixel outside the image is needed.
@@ -60,7 +60,8 @@ def rotate_and_scale(image: Float32[np.ndarray, "h w 3"], angle: float, factor: 
     center, copy_center = (np.array(image.shape[:2]) - 1) / 2, (np.array(size) - 1) / 2
     offset: Any = center - to_source @ copy_center  # SciPy annotates the offset as a number
     channels = [
-        ndimage.affine_transform(image[:, :, k], to_source, offset, size, order=1, mode="nearest") for k in range(3)
+        ndimage.affine_transform(channel, to_source, offset, size, order=1, mode="nearest")
+        for channel in np.moveaxis(image, 2, 0)
     ]
     return np.stack(channels, -1)
 

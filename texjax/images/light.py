@@ -16,9 +16,15 @@ METHODS = ("auto", *DEGREES)
 # From this share on, a gradient is light. The share is 0.74 and 1.0 for noise under uneven light, and 0.72 for bark to
 # which a gradient of 47 levels was added. It is at most 0.66 for photographs of even textures, of smoke and of scenes.
 LIGHT = 0.7
+SEEN = 0.02  # share of the variance of all pixels below which a gradient is lost in the texture
 BLOCKS = 4  # to a side
 
 Image = Float[np.ndarray, "h w 3"]
+
+
+def is_uneven(image: Image) -> bool:
+    """Return whether light on an even texture explains the picture's gradient, and the gradient is seen."""
+    return planar_share(image) >= LIGHT and _explained(image) >= SEEN
 
 
 def planar_share(image: Image) -> float:
@@ -32,7 +38,12 @@ def planar_share(image: Image) -> float:
         return 0.0
     rows = [block.mean(0, np.float64) for block in np.array_split(image, BLOCKS)]
     means = np.stack([[block.mean(0) for block in np.array_split(row, BLOCKS)] for row in rows]).astype(np.float32)
-    variance, rest = (((x - x.mean((0, 1))) ** 2).sum() for x in (means, flatten(means, "plane")))
+    return _explained(means)
+
+
+def _explained(image: Image) -> float:
+    """The share of the variance of the channels that planes explain; 0 where there is no variance."""
+    variance, rest = (((x - x.mean((0, 1))) ** 2).sum(dtype=np.float64) for x in (image, flatten(image, "plane")))
     return 1 - float(rest / variance) if variance else 0.0
 
 

@@ -18,7 +18,7 @@ WEBP_SIDE = 16383  # pixels, the longest side that the format can store
 Levels = UInt8[np.ndarray, "n h w 3"]
 
 
-def save(stem: Path, frames: Float[np.ndarray, "n h w 3"]) -> list[Path]:
+def save(stem: Path, frames: Float[np.ndarray, "n h w c"]) -> list[Path]:
     """Write the frames as stem.webp, stem.gif and stem.mp4.
 
     WebP is lossless and skipped if a side is longer than 16,383 px. GIF has at most 256 colors per frame. MP4 is lossy;
@@ -28,7 +28,8 @@ def save(stem: Path, frames: Float[np.ndarray, "n h w 3"]) -> list[Path]:
 
     Args:
         stem: Path of the files without the suffix.
-        frames: sRGB in [0, 1]; they are clipped and rounded to the nearest of 256 levels.
+        frames: [n, h, w, 3], or [n, h, w, 1] for gray, sRGB in [0, 1]; they are clipped and rounded to the nearest of
+            256 levels.
 
     Returns:
         The paths of the files that were written.
@@ -37,6 +38,7 @@ def save(stem: Path, frames: Float[np.ndarray, "n h w 3"]) -> list[Path]:
         EnvironmentFault: If the disk or its permissions fail.
     """
     levels = np.rint(frames.clip(0, 1) * 255).astype(np.uint8)
+    levels = np.broadcast_to(levels, (*levels.shape[:3], 3))
     movies = {".webp": _pillow(levels, "WEBP", lossless=True)} if max(levels.shape[1:3]) <= WEBP_SIDE else {}
     movies |= {".gif": _pillow(levels, "GIF"), ".mp4": _mp4(levels)}
     files = {stem.with_name(stem.name + suffix): data for suffix, data in movies.items() if data}

@@ -12,13 +12,13 @@ import numpy as np
 from texjax import config as configs
 from texjax import errors, images, pyramid
 from texjax.images import alpha as transparency
-from texjax.images import light
+from texjax.images import colors, light
 
 Paths = Mapping[str, Sequence[Path]]  # group -> files
 
 
 class Inputs(NamedTuple):
-    """The pictures of each group, [h, w, 3], and the alpha [h, w, 1] that results are to have, or None."""
+    """The pictures of each group, [h, w, c], and the alpha [h, w, 1] that results are to have, or None."""
 
     pictures: dict[str, list[np.ndarray]]
     alpha: np.ndarray | None
@@ -30,7 +30,7 @@ def with_start(config: configs.Config, paths: Paths) -> Paths:
 
 
 def load(config: configs.Config, paths: Paths) -> dict[str, list[np.ndarray]]:
-    """Read the pictures of each group, [h, w, 3], at the size that the config wants. Raises as `load_with_alpha`."""
+    """Read the pictures of each group, [h, w, c], at the size that the config wants. Raises as `load_with_alpha`."""
     return load_with_alpha(config, paths).pictures
 
 
@@ -52,7 +52,22 @@ def load_with_alpha(config: configs.Config, paths: Paths) -> Inputs:
     if "analogy" in paths:
         check_analogy(pictures["analogy"], [(str(path), read(path).color.shape) for path in paths["analogy"]])
     alpha = read(paths["content"][0]).alpha if "content" in paths else None
-    return Inputs(pictures, fit_alpha(config, alpha))
+    return Inputs(in_channels(config, pictures), fit_alpha(config, alpha))
+
+
+def in_channels(config: configs.Config, pictures: dict[str, list[np.ndarray]]) -> dict[str, list[np.ndarray]]:
+    """Return the pictures [h, w, 3] of each group as [h, w, 1] where the output is gray, and else as they are.
+
+    The output is gray where `output.channels` is 1, or where it is 0 and all pictures are gray but the start, which
+    follows the others.
+    """
+    channels, given = config.output.channels, [image for group in configs.GROUPS for image in pictures.get(group, ())]
+    if channels == 3 or not (channels or (given and all(map(colors.is_gray, given)))):
+        return pictures
+    return {
+        group: [np.asarray(colors.luminance(jnp.asarray(image)))[..., None] for image in of_group]
+        for group, of_group in pictures.items()
+    }
 
 
 def load_file(config: configs.Config, path: Path) -> transparency.Layer:
@@ -91,7 +106,7 @@ def _flattened(config: configs.Config, position: int, image: np.ndarray) -> np.n
     """The source without uneven light where the config asks for it, or where a picture that tiles needs it."""
     method = config.source.flatten
     if method == "auto":
-        is_uneven = configs.tiles(config) and light.planar_share(image) >= light.LIGHT
+        is_uneven = configs.tiles(config) and light.is_uneven(image)
         method = "plane" if is_uneven else "none"
     flat = light.flatten(image, method)
     span = round(255 * float(np.ptp((image - flat).mean(-1))))

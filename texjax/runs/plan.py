@@ -71,7 +71,15 @@ def _estimate(config: configs.Config, parts: build.Parts, pictures: exemplar_pic
     )
     width, height = config.size
     fixed = sum(array.nbytes for array in jax.tree.leaves(parts.extractor.weights)) + targets
-    fixed += 4 * 3 * width * height * config.count * config.frames * (2 * config.optimizer.get("history_size", 0) + 6)
+    fixed += (
+        4
+        * optimize.channels(pictures)
+        * width
+        * height
+        * config.count
+        * config.frames
+        * (2 * config.optimizer.get("history_size", 0) + 6)
+    )
     together = config.count if config.batch_mode == "vmap" else 1
     steps = sum(size.config.max_iter / 4**size.below for size in schedule.resolutions(config))
     return Cost(config.count * steps * flops / (EFFICIENCY * _rate()), together * temporary + fixed)
@@ -114,7 +122,7 @@ def _before(config: configs.Config) -> str:
 def _arguments(config: configs.Config, parts: build.Parts, pictures: exemplar_pictures.Pictures) -> tuple[Any, ...]:
     """Shapes of the objective's arguments: images, weights and targets."""
     width, height = config.size
-    images = jax.ShapeDtypeStruct((config.frames, height, width, 3), jnp.float32)
+    images = jax.ShapeDtypeStruct((config.frames, height, width, optimize.channels(pictures)), jnp.float32)
     targets = {}
     for exemplars in exemplar_pictures.distinct_exemplars(parts.terms, config.octaves):
         summaries = [

@@ -21,13 +21,13 @@ class Round(NamedTuple):
     color: np.ndarray = np.zeros(3, np.float32)
 
     def apply(self, images: np.ndarray) -> np.ndarray:
-        """Return images [..., h, w, 3] moved and recolored, as the round begins with them."""
-        return np.roll(images, self.shift, (-3, -2)) + self.color
+        """Return images [..., h, w, c] moved and recolored, as the round begins with them."""
+        return np.roll(images, self.shift, (-3, -2)) + self.color[: images.shape[-1]]
 
     def undo(self, images: np.ndarray) -> np.ndarray:
         """Return images of the round with the move and the color taken back."""
         down, right = self.shift
-        return np.roll(images - self.color, (-down, -right), (-3, -2))
+        return np.roll(images - self.color[: images.shape[-1]], (-down, -right), (-3, -2))
 
 
 def rounds(config: configs.Config, below: int = 0) -> Iterator[Round]:

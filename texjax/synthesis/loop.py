@@ -23,7 +23,7 @@ BATCH_MODES = ("vmap", "map")
 class Iterate(NamedTuple):
     """Where a run stands after `step` steps.
 
-    images: [count, n, h, w, 3], not clipped.
+    images: [count, n, h, w, c], not clipped.
     metrics: of the steps since the last iterate (of the start, for step 0), each [steps, count]; "terms" holds one such
         array for each term.
     seconds: duration of those steps.
@@ -58,7 +58,7 @@ class Program(NamedTuple):
     """The compiled program of a run.
 
     run: (images, state, keys, fresh, begin, steps, *args) -> (state, images, metrics), `steps` <= `save_every` steps.
-        images: [count, n, h, w, 3], `count` independent problems. keys: [count], of the refreshes. fresh: whether to
+        images: [count, n, h, w, c], `count` independent problems. keys: [count], of the refreshes. fresh: whether to
         start from `images`; `state` is ignored then. begin: the number of steps taken before.
     empty: (images, keys, *args) -> a state of zeros, to be passed with `fresh`.
     """
@@ -178,7 +178,7 @@ def iterate(
 
     Args:
         program: from `program`.
-        images: [count, n, h, w, 3].
+        images: [count, n, h, w, c].
         keys: [count], of the refreshes.
         args: of the objective after the images: network weights and targets.
         max_iter: number of steps.

@@ -19,9 +19,9 @@ from texjax.synthesis import scene
 class Objective(NamedTuple):
     """The functions of an objective; all but `join` can be jitted.
 
-    summarize: (weights, picture [h, w, 3], exemplars) -> {term: summary} of the terms with these exemplars.
+    summarize: (weights, picture [h, w, c], exemplars) -> {term: summary} of the terms with these exemplars.
     join: list of such mappings, one for each picture -> {term: target}.
-    value: (images [n, h, w, 3], weights, targets, choices) -> (scalar, {term: its weighted share}). The targets are
+    value: (images [n, h, w, c], weights, targets, choices) -> (scalar, {term: its weighted share}). The targets are
         those of all terms. The choices come from `refresh` and may be left out where no term refreshes.
     refresh: (images, weights, targets, previous choices or None, key, step) -> {term: choice}. Without previous choices
         every refreshing term chooses; otherwise those do whose period divides the step.

@@ -31,7 +31,7 @@ class Prepared(NamedTuple):
     """A run that is checked and ready to go.
 
     parts: functions of the whole config.
-    start: the images to start from, [count, frames, h, w, 3] at the first resolution.
+    start: the images to start from, [count, frames, h, w, c] at the first resolution.
     iterates: of all stages in turn. Steps count on from stage to stage. Step 0 of later stages is not yielded; its time
         is added to the next iterate.
     """
@@ -50,7 +50,7 @@ def prepare(
 
     Args:
         config: complete, as `config.load` returns it, and checked by `checks.values`.
-        pictures: {"sources": images [h, w, 3], ...} with the groups "content" and "analogy" where the config uses them.
+        pictures: {"sources": images [h, w, c], ...} with the groups "content" and "analogy" where the config uses them.
             The content, and B of an analogy, are as large as the output. The group "init" is the picture of a start
             from a file.
         names: a name of each picture, for errors.
@@ -81,16 +81,22 @@ def check(
 
 
 def start(config: configs.Config, pictures: exemplar_pictures.Pictures) -> jax.Array:
-    """Return the images to start from, [count, frames, h, w, 3]; each has noise of its own, whatever the count."""
+    """Return the images to start from, [count, frames, h, w, c]; each has noise of its own, whatever the count."""
     width, height = config.size
     key = jax.random.key(config.seed)
     spec = {name: value for name, value in config.init.items() if name not in settings.INIT}
     group = pictures[configs.start_group(config)]
+    shape = (height, width, channels(pictures))
     images = [
-        settings.build(inits, spec, jax.random.fold_in(key, i), (height, width), group)
+        settings.build(inits, spec, jax.random.fold_in(key, i), shape, group)
         for i in range(config.count * config.frames)
     ]
-    return jnp.stack(images).reshape(config.count, config.frames, height, width, 3)
+    return jnp.stack(images).reshape(config.count, config.frames, *shape)
+
+
+def channels(pictures: exemplar_pictures.Pictures) -> int:
+    """Return the channels of the output, which are those of all pictures of the run: 3, or 1 for gray."""
+    return pictures["sources"][0].shape[-1]
 
 
 def targets(parts: build.Parts, octaves: int, pictures: exemplar_pictures.Pictures) -> dict[str, Any]:
@@ -183,11 +189,12 @@ def full_size(iterate: loop.Iterate, config: configs.Config) -> loop.Iterate:
 
 
 def outputs(iterate: loop.Iterate, config: configs.Config, pictures: exemplar_pictures.Pictures) -> np.ndarray:
-    """Return all pictures, [count x frames, h, w, 3]: the frames of the first output, those of the second, and so on.
+    """Return all pictures, [count x frames, h, w, c]: the frames of the first output, those of the second, and so on.
 
-    They have the colors of the content where `output.original_colors` asks for it, and are not clipped.
+    They have the colors of the content where `output.original_colors` asks for it and they have any, and are not
+    clipped.
     """
     images = iterate.images.reshape(-1, *iterate.images.shape[2:])
-    if not config.output.original_colors:
+    if not config.output.original_colors or images.shape[-1] == 1:
         return images
     return np.asarray(colors.with_colors_of(jnp.asarray(images), jnp.asarray(pictures["content"][0])))

@@ -20,7 +20,9 @@ COMMANDS = {
     "init": "synthesize SOURCE --init FILE",
 }
 
-Pictures = Mapping[str, Sequence[types.AnyImage]]  # group -> pictures [h, w, 3], sRGB in [0, 1]
+Pictures = Mapping[
+    str, Sequence[types.AnyImage]
+]  # group -> pictures [h, w, c], sRGB in [0, 1], all gray or all in color
 Names = Mapping[str, Sequence[object]]  # group -> a name or path of each picture, for errors
 
 

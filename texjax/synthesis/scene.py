@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from texjax import pyramid, types
 
@@ -34,14 +35,20 @@ class Setup(NamedTuple):
 def views(
     setup: Setup, weights: types.Weights, images: types.Images, terms: Sequence[types.Term]
 ) -> dict[str, list[types.View]]:
-    """Return the views of each term; a layer that several terms look at is computed once."""
+    """Return the views of each term; a layer that several terms look at is computed once.
+
+    A network sees a gray image, of one channel, as a color image of three equal channels.
+    """
     places = {term.name: term.places(setup.octaves) for term in terms}
     all_places = [place for of_term in places.values() for place in of_term]
     layers = [tuple(dict.fromkeys(layer for at, layer in all_places if at == o)) for o in range(setup.octaves)]
 
     def features(image: types.Image) -> list[types.Features]:
         levels = pyramid.gaussian(image, setup.octaves, padding=setup.padding)
-        return [setup.apply(weights, x, names) if names else {} for x, names in zip(levels, layers, strict=True)]
+        colored = [jnp.broadcast_to(level, (*level.shape[:2], 3)) for level in levels]
+        return [
+            setup.apply(weights, level, names) if names else {} for level, names in zip(colored, layers, strict=True)
+        ]
 
     maps = jax.vmap(features)(images)
     return {

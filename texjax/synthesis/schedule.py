@@ -76,12 +76,12 @@ def _reduced_config(config: configs.Config, below: int, steps: int) -> Resolutio
 
 
 def reduced_pictures(pictures: Sequence[types.AnyImage], resolution: Resolution, padding: str) -> list[jax.Array]:
-    """Return pictures [h, w, 3] reduced to a resolution. padding: of the pyramid."""
+    """Return pictures [h, w, c] reduced to a resolution. padding: of the pyramid."""
     return [pyramid.gaussian(jnp.asarray(picture), resolution.below + 1, padding=padding)[-1] for picture in pictures]
 
 
-def enlarged(images: np.ndarray | jax.Array, config: configs.Config) -> Float[Array, "count n h w 3"]:
-    """Return images [count, n, h, w, 3] of a coarser resolution at the size of `config`, low-passed."""
+def enlarged(images: np.ndarray | jax.Array, config: configs.Config) -> Float[Array, "count n h w c"]:
+    """Return images [count, n, h, w, c] of a coarser resolution at the size of `config`, low-passed."""
     width, height = config.size
     deviation = config.schedule.lowpass
 
@@ -97,8 +97,8 @@ def refined(images: np.ndarray, config: configs.Config, fresh: jax.Array) -> jax
     The start is L(images) + fresh - L(fresh), with the low-pass L of `enlarged`.
 
     Args:
-        images: [count, n, h, w, 3] at the previous resolution.
+        images: [count, n, h, w, c] at the previous resolution.
         config: of the new resolution.
-        fresh: [count, n, h, w, 3] at the new resolution.
+        fresh: [count, n, h, w, c] at the new resolution.
     """
     return enlarged(images, config) + fresh - enlarged(fresh, config)
