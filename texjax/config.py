@@ -61,7 +61,7 @@ def defaults() -> Config:
     # times that of the output; 0 leaves them as they are. `flatten` takes off uneven light, see `images.light`.
     # `padding` is the padding of the network and the pyramid where sources are analyzed, such as "reflect" for
     # photographs whose edges do not fit together; "" is the padding of the output. Of every picture that is read, and
-    # not of sources alone, `background` shows through transparent pixels, and more than `max_pixels` pixels are refused.
+    # not of sources alone, `background` shows through transparent pixels, and more than `max_pixels` are refused.
     # `alpha` "auto" composites a picture where its alpha looks like transparency, which the result of a transfer or an
     # analogy then has too, and ignores alpha that looks like data, such as gloss; "over" composites, "ignore" takes the
     # colors as they are, and "keep" composites and gives the result the content's alpha in any case.
