@@ -165,7 +165,7 @@ def test_measure():
     ("arguments", "message"),
     [
         (dict(sources=np.zeros((2, 20, 20, 3))), r"array of shape \[2, 20, 20, 3\]; give \[h, w, 3\]"),
-        (dict(sources=np.zeros((20, 20, 4))), r"shape \[20, 20, 4\]"),
+        (dict(sources=np.zeros((20, 20, 5))), r"shape \[20, 20, 5\]; give .*\[h, w, 4\] with alpha"),
         (dict(sources=SOURCE.astype(float)), r"values from [\d.]+ to \d+; give floats in \[0, 1\], or uint8"),
         (dict(sources=SOURCE.astype(np.int32)), "array of int32; give floats"),
         (dict(sources=np.full((60, 60, 3), np.nan)), "values from nan to nan"),

@@ -22,11 +22,11 @@ ROOT = Path(__file__).parent.parent
 NAMES = {
     texjax: "analogy config errors features images iterate losses measure measures optimizers pyramid synthesize "
     "transfer types",
-    configs: "Config GROUPS defaults freeze load names overridden overridden_by_words parse_arg source_padding sweep "
-    "tiles",
+    configs: "Config GROUPS defaults freeze load names overridden overridden_by_words parse_arg source_padding "
+    "start_group sweep tiles",
     errors: "EnvironmentFault TexjaxError TexjaxWarning unknown",
     features: "compact random vgg16 vgg19",
-    images: "EXTENSIONS MAX_PIXELS load read_text resize save sources",
+    images: "EXTENSIONS MAX_PIXELS load load_with_alpha read_text resize save shape sources",
     losses: "analogy between content gram inter_frame mean mrf novelty smoothness",
     measures: "MEANINGS SMALLEST axial bands check_sizes color_distance displacement_score fitting_octaves gram_errors "
     "largest_octaves measure_all seam wavelet_kl",

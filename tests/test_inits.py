@@ -12,6 +12,7 @@ from PIL import Image
 
 from texjax import config as configs
 from texjax import errors, inits
+from texjax.runs import inputs
 from texjax.synthesis import optimize
 
 SHAPE = (60, 80, 3)  # one for all, as every operation is compiled for each shape
@@ -63,12 +64,17 @@ def file(tmp_path_factory) -> str:
     return str(path)
 
 
+def start(file: str) -> list[jax.Array]:
+    """The picture of the file, as a run reads it."""
+    return [jnp.asarray(Image.open(file)) / 255]
+
+
 STARTS = {
     **{name: lambda key, file, make=make: make(key) for name, (make, _, _) in NOISES.items()},
     "symmetric": lambda key, file: inits.symmetric(key, SHAPE, []),
     "random_phase": lambda key, file: inits.random_phase(key, SHAPE, [jnp.asarray(BIG)]),
     "crop": lambda key, file: inits.crop(key, SHAPE, [jnp.asarray(BIG)]),
-    "picture": lambda key, file: inits.picture(key, SHAPE, [], path=file, deviation=0.1),
+    "picture": lambda key, file: inits.picture(key, SHAPE, start(file), path=file, deviation=0.1),
 }
 
 
@@ -230,15 +236,15 @@ def test_picture_equals_pillow(shape: tuple[int, int], file: str):
     want = np.stack([np.asarray(c.resize((shape[1], shape[0]), Image.Resampling.LANCZOS)) for c in channels], -1).clip(
         0, 1
     )
-    got = np.asarray(inits.picture(jax.random.key(0), (*shape, 3), [], path=file))
+    got = np.asarray(inits.picture(jax.random.key(0), (*shape, 3), start(file), path=file))
     np.testing.assert_allclose(got, want, atol=1e-5)
     assert got.min() >= 0 and got.max() <= 1
 
 
 def test_picture_with_noise(file: str):
     key = jax.random.key(0)
-    plain = inits.picture(key, SHAPE, [], path=file)
-    noisy = inits.picture(key, SHAPE, [], path=file, deviation=0.1)
+    plain = inits.picture(key, SHAPE, start(file), path=file)
+    noisy = inits.picture(key, SHAPE, start(file), path=file, deviation=0.1)
     assert float(jnp.std(noisy - plain)) == pytest.approx(0.1, rel=5 / np.sqrt(2 * plain.size))
 
 
@@ -247,16 +253,25 @@ def test_a_run_starts_so(name: str, file: str):
     spec = {"picture": {"path": file, "deviation": 0.1}}.get(name, {})
     changes = {"size": (SHAPE[1], SHAPE[0]), "count": 3, "seed": 5, "init": {"name": name, **spec}}
     config = configs.overridden(configs.load("random:tiny"), changes)
-    sources = [jnp.asarray(BIG)]
+    sources = start(file) if name == "picture" else [jnp.asarray(BIG)]
     keys = [jax.random.fold_in(jax.random.key(5), i) for i in range(3)]
     want = [getattr(inits, name)(key, SHAPE, sources, **spec) for key in keys]
-    np.testing.assert_array_equal(optimize.start(config, {"sources": sources}), jnp.stack(want)[:, None])
+    group = "init" if name == "picture" else "sources"
+    np.testing.assert_array_equal(optimize.start(config, {group: sources}), jnp.stack(want)[:, None])
     assert not np.array_equal(want[0], want[1])
 
 
-def test_a_picture_that_is_not_there():
+def test_a_picture_to_start_from_is_read_like_the_others(file: str):
+    """With the limits of the config, and as large as the output; see `pyramid.stretch` for the filter."""
+    changes = {"init": {"name": "picture", "path": file}, "size": (SHAPE[1], SHAPE[0]), "source.max_pixels": 2000}
+    config = configs.overridden(configs.load("random:tiny"), changes)
+    (image,) = inputs.load(config, inputs.with_start(config, {}))["init"]
+    np.testing.assert_allclose(image, inits.picture(jax.random.key(0), SHAPE, start(file), path=file), atol=1e-6)
+    with pytest.raises(errors.TexjaxError, match=r"50 x 40 = 2,000 pixels .* limit of 1,999"):
+        inputs.load(configs.overridden(config, {"source.max_pixels": 1999}), inputs.with_start(config, {}))
+    config = configs.overridden(config, {"init.path": "nowhere.png"})
     with pytest.raises(errors.TexjaxError, match=r"nowhere\.png: no such file"):
-        inits.picture(jax.random.key(0), SHAPE, [], path="nowhere.png")
+        inputs.load(config, inputs.with_start(config, {}))
 
 
 @pytest.mark.parametrize("name", ["noise", "mean_color", "random_phase", "symmetric", "crop", "picture"])
@@ -269,11 +284,11 @@ def test_a_gray_start_is_that_of_equal_channels(name: str, file: str):
         "picture": {"path": file},
     }
     key, function = jax.random.key(3), getattr(inits, name)
-    start = function(key, (60, 80, 1), [gray], **settings.get(name, {}))
-    assert start.shape == (60, 80, 1)
+    image = function(key, (60, 80, 1), [gray], **settings.get(name, {}))
+    assert image.shape == (60, 80, 1)
     if name != "symmetric":
         color = function(key, SHAPE, [jnp.repeat(gray, 3, axis=2)], **settings.get(name, {}))
-        np.testing.assert_allclose(jnp.repeat(start, 3, axis=2), color, atol=1e-6)
+        np.testing.assert_allclose(jnp.repeat(image, 3, axis=2), color, atol=1e-6)
         return
     flat = function(key, (60, 80, 1), [gray], amplitude=0.0, deviation=0.0)
     bgr = np.array([103.939, 116.779, 123.68])  # Caffe's mean

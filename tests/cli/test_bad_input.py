@@ -233,7 +233,7 @@ TRANSFERS = [
     ("transfer {good} {good} --config multiscale_style:tiny --style-blend-weights 1,x", ["'1,x'", "one number"], 2),
     ("transfer {good} {good} --config multiscale_style:tiny --style-blend-weights 1,2", ["2 numbers", "1 source"], 2),
     ("analogy {good} {good}", ["B", "--help"], 2),
-    ("analogy {good} {one} {good} --config analogies:tiny", ["A is 72 x 58 px and A' is 72 x 72 px", "one size"], 2),
+    ("analogy {good} {one} {good} --config analogies:tiny", ["good.png) is 80 x 64 px and A' (", "one size"], 2),
     (ANALOGY + "--config.terms.analogy.patch=40", ["the output", "at least 157 px"], 2),
 ]
 ROWS = TRANSFERS + ANIMATIONS + STARTS + JOINS + SOURCES + WEIGHTS + NAMES + NUMBERS + MEASURE + PLACES + COMMAND

@@ -52,7 +52,7 @@ def seen(path: Path) -> jax.Array:
 
 def first_terms(config: configs.Config, paths: dict[str, list[Path]]) -> dict[str, float]:
     """The terms of the objective at its start."""
-    pictures = inputs.load(config, paths)
+    pictures = inputs.load(config, inputs.with_start(config, paths))
     parts = optimize.check(config, pictures)
     targets = optimize.targets(parts, config.octaves, pictures)
     start = optimize.start(config, {group: [jnp.asarray(x) for x in arrays] for group, arrays in pictures.items()})

@@ -87,7 +87,7 @@ def fit_alpha(config: configs.Config, alpha: np.ndarray | None) -> np.ndarray | 
 
 
 def fit(config: configs.Config, group: str, position: int, image: np.ndarray) -> np.ndarray:
-    """Resize a picture [h, w, 3]: contents, starts and B of an analogy to the output's size, and others as sources.
+    """Resize a picture [h, w, 3]: contents, starts and B of an analogy to the output's size, others as sources.
 
     position: of the picture in its group; the pictures of an analogy are A, A' and B.
     """
@@ -123,12 +123,16 @@ def _flattened(config: configs.Config, position: int, image: np.ndarray) -> np.n
 def check_analogy(pictures: Sequence[np.ndarray], given: Sequence[tuple[str, Sequence[int]]]) -> None:
     """Raise TexjaxError where A and A' of an analogy differ in size.
 
-    pictures: A, A' and B as they are compared. given: name of each, and its shape [h, w, ...] before it was resized.
+    pictures: A, A' and B as they are compared. given: path of each, or "", and its shape [h, w, ...] before it was
+        resized.
     """
     if pictures[0].shape[:2] == pictures[1].shape[:2]:
         return
-    a, a_prime = (f"{name} is {shape[1]} x {shape[0]} px" for name, shape in given[:2])
-    raise errors.TexjaxError(f"A, {a}, and A', {a_prime}, differ in size; give two pictures of one size.")
+    a, a_prime = (
+        f"{f'{role} ({path})' if path else role} is {shape[1]} x {shape[0]} px"
+        for role, (path, shape) in zip(("A", "A'"), given, strict=False)
+    )
+    raise errors.TexjaxError(f"{a} and {a_prime}; give two pictures of one size.")
 
 
 def output_size(shape: Sequence[int], longer_side: int) -> tuple[int, int]:

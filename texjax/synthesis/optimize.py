@@ -96,7 +96,7 @@ def start(config: configs.Config, pictures: exemplar_pictures.Pictures) -> jax.A
 
 def channels(pictures: exemplar_pictures.Pictures) -> int:
     """Return the channels of the output, which are those of all pictures of the run: 3, or 1 for gray."""
-    return pictures["sources"][0].shape[-1]
+    return next(iter(pictures.values()))[0].shape[-1]
 
 
 def targets(parts: build.Parts, octaves: int, pictures: exemplar_pictures.Pictures) -> dict[str, Any]:

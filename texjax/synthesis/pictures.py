@@ -31,6 +31,11 @@ def check_groups(config: configs.Config, groups: Sequence[str]) -> None:
 
     Alpha that is to be kept needs the content.
     """
+    if config.source.alpha == "keep" and "content" not in groups:
+        raise errors.TexjaxError(
+            "source.alpha is 'keep', and there is no content whose alpha the result could have; use 'auto', 'over' or "
+            "'ignore', or texjax transfer."
+        )
     users = _users(config)
     for group in set(users) - {"sources", *groups}:
         raise errors.TexjaxError(f"{users[group]} needs the {group}, and none is given; use texjax {COMMANDS[group]}.")
@@ -40,11 +45,6 @@ def check_groups(config: configs.Config, groups: Sequence[str]) -> None:
         raise errors.TexjaxError(
             f"nothing in this config uses the {group}; choose a config with a term of group='{group}' and a weight "
             f"above 0."
-        )
-    if config.source.alpha == "keep" and "content" not in groups:
-        raise errors.TexjaxError(
-            "source.alpha is 'keep', and there is no content whose alpha the result could have; use 'auto', 'over' or "
-            "'ignore', or texjax transfer."
         )
 
 
