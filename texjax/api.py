@@ -86,7 +86,7 @@ def analogy(
     settings = _config(config, keys)
     triple = [_image(settings, "analogy", picture) for picture in (a, a_prime, b)]
     settings = _sized_like(settings, triple[2], keys)
-    fitted = [inputs.fit(settings, "analogy", i, picture) for i, picture in enumerate(triple)]
+    fitted = [inputs.fit(settings, "analogy", i, picture, triple[1]) for i, picture in enumerate(triple)]
     pictures = {"sources": [fitted[1]], "content": [fitted[2]], "analogy": fitted}
     inputs.check_analogy(pictures)
     return _run(settings, pictures)

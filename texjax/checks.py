@@ -18,7 +18,7 @@ WHOLE = {  # key -> smallest value
     "source.max_pixels": 1,
     "jitter.every": 1,
 }
-REAL = {"tol": 0, "source.scale": 0, "source.fit": 0, "jitter.pixels": 0, "jitter.color": 0}
+REAL = {"tol": 0, "source.scale": 0, "source.fit": 0, "source.max_fit": 0, "jitter.pixels": 0, "jitter.color": 0}
 MAX_COPIES = 12  # to either side; more would only cost time
 
 

@@ -58,11 +58,24 @@ def defaults() -> Config:
     # Every `every` steps the picture is rolled by up to `pixels`, and colors of up to `color`, in [0, 1], are added.
     config.jitter = ConfigDict(dict(pixels=0.0, color=0.0, every=20))
     # Sources are resized to `width` pixels (it wins), by the factor `scale`, or so that their longer side is `fit`
-    # times that of the output; 0 leaves them as they are. `background` shows through transparent pixels, and pictures
+    # times that of the output; 0 leaves them as they are. Where none of these is given, a source of which the longer
+    # side is more than `max_fit` times that of the output is reduced to so much; 0: never. `auto_width` wins over all:
+    # it reduces each source until the network sees its largest features whole, at the coarsest octave, and two of them
+    # fit into the output (see `images.periods`). `background` shows through transparent pixels, and pictures
     # of more than `max_pixels` are refused. `flatten` takes off uneven light, see `images.light`. `padding` is the
     # padding of the network and the pyramid where sources are analyzed, such as "reflect" for photographs whose edges
     # do not fit together; "" is the padding of the output.
-    config.source = ConfigDict(dict(width=0, scale=0.0, fit=0.0, background=(1.0, 1.0, 1.0), max_pixels=89_478_485))
+    config.source = ConfigDict(
+        dict(
+            width=0,
+            scale=0.0,
+            fit=0.0,
+            max_fit=4.0,
+            auto_width=False,
+            background=(1.0, 1.0, 1.0),
+            max_pixels=89_478_485,
+        )
+    )
     config.source.update(flatten="none", padding="")
     config.output = ConfigDict(dict(format="png", bits=8, original_colors=False))  # colors of the content
     return config

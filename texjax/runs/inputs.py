@@ -9,6 +9,7 @@ import numpy as np
 from texjax import config as configs
 from texjax import errors, images, pyramid
 from texjax.images import light
+from texjax.runs import scale
 
 Paths = Mapping[str, Sequence[Path]]  # group -> files
 
@@ -24,26 +25,30 @@ def load(config: configs.Config, paths: Paths) -> dict[str, list[np.ndarray]]:
     def read(path: Path) -> np.ndarray:
         return images.load(path, background=tuple(source.background), max_pixels=source.max_pixels)
 
+    # A' decides the size of A too.
+    like = read(paths["analogy"][1]) if source.auto_width and "analogy" in paths else None
     pictures = {
-        group: [fit(config, group, i, read(path)) for i, path in enumerate(files)] for group, files in paths.items()
+        group: [fit(config, group, i, read(path), like) for i, path in enumerate(files)]
+        for group, files in paths.items()
     }
     check_analogy(pictures)
     return pictures
 
 
-def fit(config: configs.Config, group: str, position: int, image: np.ndarray) -> np.ndarray:
+def fit(
+    config: configs.Config, group: str, position: int, image: np.ndarray, like: np.ndarray | None = None
+) -> np.ndarray:
     """Resize a picture [h, w, 3] of a group: contents, and B of an analogy, to the output's size, others as sources.
 
-    position: of the picture in its group; the pictures of an analogy are A, A' and B.
+    position: of the picture in its group; the pictures of an analogy are A, A' and B. like: see `scale.factor`; the
+    picture itself if left out.
     """
     if group == "content" or (group == "analogy" and position == 2):
         width, height = config.size
         return np.asarray(pyramid.stretch(jnp.asarray(image), (height, width)))
-    source, (height, width) = config.source, image.shape[:2]
-    wanted = source.width
-    if source.fit and not wanted and not source.scale:
-        wanted = max(1, round(width * source.fit * max(config.size) / max(height, width)))
-    resized = images.resize(image, scale=source.scale or None, width=wanted or None, max_pixels=source.max_pixels)
+    source = config.source
+    factor = scale.factor(config, image, image if like is None else like)
+    resized = images.resize(image, scale=factor, max_pixels=source.max_pixels)
     return light.flatten(resized, source.flatten)
 
 

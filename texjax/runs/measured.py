@@ -1,13 +1,14 @@
 """Measure the pictures that a run made against its sources."""
 
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import ml_collections
 import numpy as np
 
-from texjax import atomic, images, measures, types
+from texjax import atomic, errors, images, measures, types
 from texjax.runs import archive, inputs
 
 
@@ -53,11 +54,11 @@ def gram_errors(run: archive.Run, extractor: types.Extractor, layers: Sequence[s
     octaves = measures.fitting_octaves(extractor, sides, layers=layers, octaves=octaves) if outputs and sources else 0
     if not octaves:
         return {}
-    errors = _means(
+    values = _means(
         [measures.gram_errors(extractor, image, sources, layers=layers, octaves=octaves) for image in outputs]
     )
-    mean = float(np.mean(list(errors.values())))
-    return {"gram_error": mean} | {f"gram_error {layer}": value for layer, value in errors.items()}
+    mean = float(np.mean(list(values.values())))
+    return {"gram_error": mean} | {f"gram_error {layer}": value for layer, value in values.items()}
 
 
 def _load(run: archive.Run) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -66,7 +67,12 @@ def _load(run: archive.Run) -> tuple[list[np.ndarray], list[np.ndarray]]:
     source_paths = archive.picture_paths(run.record, "sources")
     if not output_paths or not source_paths:
         return [], []
-    pictures = inputs.load(ml_collections.ConfigDict(run.config), {"sources": source_paths})
+    config = ml_collections.ConfigDict(run.config)
+    # Runs of older versions did not reduce their sources.
+    config.source = {"max_fit": 0.0, "auto_width": False, **run.config["source"]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", errors.TexjaxWarning)  # the run itself has given these
+        pictures = inputs.load(config, {"sources": source_paths})
     return [images.load(path) for path in output_paths], pictures["sources"]
 
 
