@@ -52,8 +52,8 @@ def test_the_objective_is_that_of_three_equal_channels():
     """And the gradient of gray is the sum of those of the channels."""
     config = configs.load("random:tiny")
     parts = build.parts(config)
-    gray = np.float32(texture(1)[:48, :48, None] / 255)
-    sources = np.float32(texture()[..., None] / 255)
+    gray = (texture(1)[:48, :48, None] / 255).astype(np.float32)
+    sources = (texture()[..., None] / 255).astype(np.float32)
     targets = [
         optimize.targets(parts, config.octaves, {"sources": [source]})
         for source in (sources, np.repeat(sources, 3, axis=2))
@@ -75,7 +75,7 @@ def test_gray_files_give_one_channel(paths, name: str):
 
 
 def test_arrays_of_two_dimensions_and_several_outputs():
-    assert texjax.synthesize(np.float32(texture() / 255), count=2, **TINY).shape == (2, 48, 48, 1)
+    assert texjax.synthesize((texture() / 255).astype(np.float32), count=2, **TINY).shape == (2, 48, 48, 1)
 
 
 def test_one_source_in_color_makes_the_output_colored(paths):
@@ -92,7 +92,7 @@ def test_one_channel_can_be_asked_for():
     """The sources are then their luminances."""
     gray = (colored(texture()) / 255) @ WEIGHTS
     image = texjax.synthesize(colored(texture()), **TINY, **{"output.channels": 1})
-    np.testing.assert_allclose(image, texjax.synthesize(np.float32(gray), **TINY), atol=1e-4)
+    np.testing.assert_allclose(image, texjax.synthesize(gray.astype(np.float32), **TINY), atol=1e-4)
 
 
 def test_a_gray_picture_may_be_off_by_rounding():

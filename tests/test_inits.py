@@ -1,5 +1,7 @@
 """Starts: noise by its statistics, blobs and pictures against SciPy and Pillow, and where their keys show."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -88,7 +88,7 @@ def analogy(
     settings = _config(config, keys)
     layers = [arrays.layer(settings, "analogy", picture) for picture in (a, a_prime, b)]
     settings = _sized_like(settings, layers[2].color, keys)
-    fitted = [inputs.fit(settings, "analogy", i, layer.color) for i, layer in enumerate(layers)]
+    fitted = [inputs.fit(settings, "analogy", i, layer.color, layers[1].color) for i, layer in enumerate(layers)]
     names = [str(x) if isinstance(x, str | os.PathLike) else "" for x in (a, a_prime, b)]
     inputs.check_analogy(fitted, [(name, layer.color.shape) for name, layer in zip(names, layers, strict=True)])
     pictures = {"sources": [fitted[1]], "content": [fitted[2]], "analogy": fitted}

@@ -20,8 +20,8 @@ WHOLE = {  # key -> smallest value
     "source.max_pixels": 1,
     "jitter.every": 1,
 }
-REAL = {"tol": 0, "source.scale": 0, "source.fit": 0, "jitter.pixels": 0, "jitter.color": 0}
 CHANNELS = (0, 1, 3)
+REAL = {"tol": 0, "source.scale": 0, "source.fit": 0, "source.max_fit": 0, "jitter.pixels": 0, "jitter.color": 0}
 MAX_COPIES = 12  # to either side; more would only cost time
 
 

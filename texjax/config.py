@@ -58,11 +58,16 @@ def defaults() -> Config:
     # Every `every` steps the picture is rolled by up to `pixels`, and colors of up to `color`, in [0, 1], are added.
     config.jitter = ConfigDict(dict(pixels=0.0, color=0.0, every=20))
     # Sources are resized to `width` pixels (it wins), by the factor `scale`, or so that their longer side is `fit`
-    # times that of the output; 0 leaves them as they are. `flatten` takes uneven light off the sources, see
-    # `images.light`: "none", "plane" or "bend"; "auto" takes a plane off unevenly lit sources where the output tiles.
-    # `padding` is the padding of the network and the pyramid where sources are analyzed. "auto" is "reflect" where the
-    # output tiles, as the edges of a photograph do not fit together, and else the padding of the output.
-    config.source = ConfigDict(dict(width=0, scale=0.0, fit=0.0, flatten="auto", padding="auto"))
+    # times that of the output; 0 leaves them as they are. Where none of these is given, a source whose longer side is
+    # more than `max_fit` times that of the output is reduced to so much; 0: never. `auto_width` wins over all: it
+    # reduces each source until the network sees its largest features whole, at the coarsest octave, and two of them fit
+    # into the output (see `images.periods`).
+    config.source = ConfigDict(dict(width=0, scale=0.0, fit=0.0, max_fit=4.0, auto_width=False))
+    # `flatten` takes uneven light off the sources, see `images.light`: "none", "plane" or "bend"; "auto" takes a plane
+    # off unevenly lit sources where the output tiles. `padding` is the padding of the network and the pyramid where
+    # sources are analyzed. "auto" is "reflect" where the output tiles, as the edges of a photograph do not fit
+    # together, and else the padding of the output.
+    config.source.update(flatten="auto", padding="auto")
     # These hold for every picture that is read, and not for sources alone. `background` shows through transparent
     # pixels, and pictures of more than `max_pixels` are refused. `alpha` "auto" composites a picture where its alpha
     # looks like transparency, which the result of a transfer or an analogy then has too, and ignores alpha that looks

@@ -109,6 +109,7 @@ NUMBERS = [
     (RUN + "--source-scale -1", ["scale", "-1"], 2),
     (RUN + "--source-scale inf", ["scale", "inf"], 2),
     (RUN + "--source-width -1", ["width", "-1"], 2),
+    (RUN + "--source-width half", ["--source-width is 'half'", "number of pixels, or auto"], 2),
     (RUN + "--random-seed -1", ["seed", "-1"], 2),
     (RUN + "--config.seed=4294967296", ["seed", "4294967296"], 2),
     (RUN + "--config.octaves=x", ["octaves", "'x'"], 2),
@@ -137,7 +138,7 @@ NUMBERS = [
     # Pyramid sides, valid: 48, 22, 9, 3; a filter of 11 needs 11, so that octave 1 is the last (22), and 5 octaves need
     # 11 -> 25 -> 53 -> 109 -> 221, as each side n comes from one of 2 n + 3.
     (VALID + "--octaves 5", ["48 x 48 px", "5 octaves", "221 px", "at most 2 octaves"], 2),
-    (VALID + "-ow 8 -o 1", ["8 x 8 px", "11 px"], 2),
+    (VALID + "-ow 8 -o 1 --config.source.max_fit=0", ["8 x 8 px", "11 px"], 2),
     (PLAN + "-p valid -o 5", ["at most 2 octaves"], 2),
 ]
 MEASURE = [

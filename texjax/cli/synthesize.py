@@ -83,7 +83,12 @@ def picture_parser(commands: Any, name: str, purpose: str, default: str) -> argp
     add("--max-iter", "-m", "--num-iterations", type=int, metavar="N", help="iterations at full size")
     add("--save-every", "-n", type=int, metavar="N", help="iterations between progress pictures")
     add("--source-scale", "-ss", type=float, metavar="X", help="factor to resize sources by")
-    add("--source-width", "-sw", type=int, metavar="PX", help="width to resize sources to; wins over the factor")
+    add(
+        "--source-width",
+        "-sw",
+        metavar="PX",
+        help="width to resize sources to; wins over the factor; auto: as the network and the texture ask for",
+    )
     add("--padding-mode", "-p", metavar="MODE", help="padding of the network: valid, same, reflect or circular")
     add("--join-mode", "-j", metavar="MODE", help="how several sources are joined, such as average or log_euclidean")
     add("--count", "-c", type=int, metavar="N", help="independent outputs; with any --if flag, frames of an animation")
@@ -187,14 +192,13 @@ def _flag_overrides(args: argparse.Namespace, base: configs.Config) -> list[str]
         "max_iter": "max_iter",
         "save_every": "save_every",
         "source_scale": "source.scale",
-        "source_width": "source.width",
         "count": "frames" if _animated(args) else "count",
         "tol": "tol",
         "data_dir": "features.weights",
         "padding_mode": "features.padding",
     }
     values = {key: getattr(args, flag) for flag, key in keys.items() if getattr(args, flag) is not None}
-    values |= _start(args, base)
+    values |= _start(args, base) | _source_width(args.source_width)
     if args.data_dir is not None and "weights" not in base.features:
         raise errors.TexjaxError(f"--data-dir: features '{base.features.name}' read no weights; leave the flag out.")
     if args.padding_mode is not None:
@@ -212,6 +216,15 @@ def _flag_overrides(args: argparse.Namespace, base: configs.Config) -> list[str]
         names = require("layers", "terms that compare features with sources", feature_terms(base))
         values |= {f"terms.{name}.layers": mapping for name in names}
     return [f"--config.{key}={value}" for key, value in values.items()]
+
+
+def _source_width(text: str | None) -> dict[str, Any]:
+    """The keys that --source-width sets: a number of pixels, or auto."""
+    if text is None:
+        return {}
+    if text != "auto" and not text.isdecimal():
+        raise errors.TexjaxError(f"--source-width is '{text}'; give a number of pixels, or auto.")
+    return {"source.auto_width": text == "auto", "source.width": 0 if text == "auto" else int(text)}
 
 
 def _start(args: argparse.Namespace, base: configs.Config) -> dict[str, Any]:

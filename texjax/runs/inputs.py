@@ -13,6 +13,7 @@ from texjax import config as configs
 from texjax import errors, images, pyramid
 from texjax.images import alpha as transparency
 from texjax.images import colors, light
+from texjax.runs import scale
 
 Paths = Mapping[str, Sequence[Path]]  # group -> files
 
@@ -45,8 +46,10 @@ def load_with_alpha(config: configs.Config, paths: Paths) -> Inputs:
     def read(path: Path) -> transparency.Layer:
         return load_file(config, path)
 
+    # A' decides the size of A too.
+    like = read(paths["analogy"][1]).color if config.source.auto_width and "analogy" in paths else None
     pictures = {
-        group: [fit(config, group, i, read(path).color) for i, path in enumerate(files)]
+        group: [fit(config, group, i, read(path).color, like) for i, path in enumerate(files)]
         for group, files in paths.items()
     }
     if "analogy" in paths:
@@ -86,19 +89,20 @@ def fit_alpha(config: configs.Config, alpha: np.ndarray | None) -> np.ndarray | 
     return None if alpha is None else fit(config, "content", 0, np.repeat(alpha, 3, axis=2))[..., :1]
 
 
-def fit(config: configs.Config, group: str, position: int, image: np.ndarray) -> np.ndarray:
+def fit(
+    config: configs.Config, group: str, position: int, image: np.ndarray, like: np.ndarray | None = None
+) -> np.ndarray:
     """Resize a picture [h, w, 3]: contents, starts and B of an analogy to the output's size, others as sources.
 
-    position: of the picture in its group; the pictures of an analogy are A, A' and B.
+    position: of the picture in its group; the pictures of an analogy are A, A' and B. like: see `scale.factor`; the
+    picture itself if left out.
     """
     if group in ("content", "init") or (group == "analogy" and position == 2):
         width, height = config.size
         return np.asarray(pyramid.stretch(jnp.asarray(image), (height, width)))
-    source, (height, width) = config.source, image.shape[:2]
-    wanted = source.width
-    if source.fit and not wanted and not source.scale:
-        wanted = max(1, round(width * source.fit * max(config.size) / max(height, width)))
-    resized = images.resize(image, scale=source.scale or None, width=wanted or None, max_pixels=source.max_pixels)
+    source = config.source
+    factor = scale.factor(config, image, image if like is None else like)
+    resized = images.resize(image, scale=factor, max_pixels=source.max_pixels)
     return _flattened(config, position, resized) if group == "sources" else resized
 
 

@@ -1,15 +1,20 @@
 """Measure the pictures that a run made against its sources."""
 
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import ml_collections
 import numpy as np
 
-from texjax import atomic, images, measures, types
+from texjax import atomic, errors, images, measures, types
 from texjax import config as configs
 from texjax.runs import archive, inputs
+
+# Values of keys that runs of earlier versions lack: these neither reduced nor flattened their sources, and composited
+# every picture.
+EARLIER = {"max_fit": 0.0, "auto_width": False, "flatten": "none", "alpha": "over"}
 
 
 def of_run(run: archive.Run) -> dict[str, float]:
@@ -54,11 +59,11 @@ def gram_errors(run: archive.Run, extractor: types.Extractor, layers: Sequence[s
     octaves = measures.fitting_octaves(extractor, sides, layers=layers, octaves=octaves) if outputs and sources else 0
     if not octaves:
         return {}
-    errors = _means(
+    values = _means(
         [measures.gram_errors(extractor, image, sources, layers=layers, octaves=octaves) for image in outputs]
     )
-    mean = float(np.mean(list(errors.values())))
-    return {"gram_error": mean} | {f"gram_error {layer}": value for layer, value in errors.items()}
+    mean = float(np.mean(list(values.values())))
+    return {"gram_error": mean} | {f"gram_error {layer}": value for layer, value in values.items()}
 
 
 def _load(run: archive.Run) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -67,12 +72,14 @@ def _load(run: archive.Run) -> tuple[list[np.ndarray], list[np.ndarray]]:
     source_paths = archive.picture_paths(run.record, "sources")
     if not output_paths or not source_paths:
         return [], []
-    config: configs.Config = ml_collections.ConfigDict(run.config)
-    if "alpha" not in config.source:  # runs of earlier versions composited every picture
-        config.source.alpha = "over"
+    config: configs.Config = ml_collections.ConfigDict({**run.config, "source": {**EARLIER, **run.config["source"]}})
+    config.output.channels = 3  # measures take color
     background = tuple(config.source.background)
     outputs = [images.load(path, background=background, alpha="over") for path in output_paths]
-    return outputs, inputs.load(config, {"sources": source_paths})["sources"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", errors.TexjaxWarning)  # the run itself has given these
+        sources = inputs.load(config, {"sources": source_paths})["sources"]
+    return outputs, sources
 
 
 def _means(values_of_outputs: Sequence[dict[str, float]]) -> dict[str, float]:

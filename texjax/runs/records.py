@@ -26,8 +26,8 @@ def name(prefix: str, layers: Sequence[str], config: configs.Config) -> str:
     """Return the name of a run directory, much as subjective-functions forms it.
 
     It is prefix.Llayers.ooctaves[.w][.c][.f][.m][.j][.ifs][.ifo].WIDTHxHEIGHT. The parts in brackets are: w, the factor
-    or width that sources are resized to; c and f, the numbers of outputs and of frames above 1; m, j and ifo, the mul,
-    join and order of a term if it is not the default; and ifs, the shift of a term that has one.
+    or width that sources are resized to, or "auto"; c and f, the numbers of outputs and of frames above 1; m, j and
+    ifo, the mul, join and order of a term if it is not the default; and ifs, the shift of a term that has one.
 
     Raises:
         TexjaxError: If the prefix is empty, contains a slash or starts with a dot.
@@ -39,6 +39,8 @@ def name(prefix: str, layers: Sequence[str], config: configs.Config) -> str:
     parts = [prefix, f"L{','.join(layers)}", f"o{config.octaves}"]
     if config.source.scale:
         parts.append(f"w{config.source.scale:.2}")
+    if config.source.auto_width:
+        parts.append("wauto")
     if config.source.width:
         parts.append(f"w{config.source.width}")
     if config.count > 1:
