@@ -225,7 +225,7 @@ def test_python_refuses_and_warns_alike(paths: dict[str, Path]):
     assert result.shape == (40, 48, 3)
     with pytest.raises(errors.TexjaxError, match="no content whose alpha"):
         texjax.synthesize(paths["style"], config="random:tiny", **{"source.alpha": "keep"})
-    start = {"init": {"name": "picture", "path": str(paths["cut"])}}
+    start: dict[str, Any] = {"init": {"name": "picture", "path": str(paths["cut"])}}
     for function in (texjax.synthesize, texjax.iterate):
         with pytest.raises(errors.TexjaxError, match=r"cut\.png: 48 x 40"):
             function(np.full((64, 64, 3), 0.5), config="random:tiny", **start, **{"source.max_pixels": 1919})
