@@ -69,7 +69,7 @@ def test_a_cut_out_content_gives_a_cut_out(paths: dict[str, Path], tmp_path: Pat
     background, alpha = np.array(BACKGROUND), result[..., 3:]
     composite = alpha * result[..., :3] + (1 - alpha) * background
     rest = (1 - alpha) * background
-    possible = ((optimized >= rest) & (optimized <= rest + alpha)).all(-1)  # by colors in [0, 1]
+    possible = np.all((optimized >= rest) & (optimized <= rest + alpha), axis=-1)  # by colors in [0, 1]
     assert possible[alpha[..., 0] > 0].mean() > 0.95
     np.testing.assert_allclose(composite[possible], optimized[possible], atol=1.01 / 255)
     # No fringe: on the soft edge the content's own color, but for two steps of the optimizer over alpha, and rounding.
@@ -225,11 +225,13 @@ def test_python_refuses_and_warns_alike(paths: dict[str, Path]):
     assert result.shape == (40, 48, 3)
     with pytest.raises(errors.TexjaxError, match="no content whose alpha"):
         texjax.synthesize(paths["style"], config="random:tiny", **{"source.alpha": "keep"})
-    start = {"init": {"name": "picture", "path": str(paths["cut"])}}
+    start: dict[str, Any] = {"init": {"name": "picture", "path": str(paths["cut"])}}
+    limit: dict[str, Any] = {"source.max_pixels": 1919}
     for function in (texjax.synthesize, texjax.iterate):
         with pytest.raises(errors.TexjaxError, match=r"cut\.png: 48 x 40"):
-            function(np.full((64, 64, 3), 0.5), config="random:tiny", **start, **{"source.max_pixels": 1919})
-    first = next(iter(texjax.iterate(paths["style"], config="random:tiny", size=(48, 40), octaves=1, **start)))
+            function(np.full((64, 64, 3), 0.5), config="random:tiny", **start, **limit)
+    size: dict[str, Any] = {"size": (48, 40), "octaves": 1}
+    first = next(iter(texjax.iterate(paths["style"], config="random:tiny", **start, **size)))
     content = values(paths["cut"], "RGBA")
     want = content[..., 3:] * content[..., :3] + 1 - content[..., 3:]
     np.testing.assert_allclose(first.images[0, 0], want, atol=1e-6)

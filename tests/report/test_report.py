@@ -287,6 +287,21 @@ def test_measures_are_stored(tmp_path):
     assert measured.of_run(run)["seam"] == pytest.approx(expected["seam"])  # measured again, as the picture is newer
 
 
+def test_a_transparent_result_is_measured_over_the_background_of_its_run(tmp_path):
+    """And a run of an earlier version, which had no key source.alpha, over it likewise."""
+    source = noise(tmp_path / "a.png", 64, 64, seed=1)
+    config = configs.load("random:tiny", ["--config.source.background=(0.0,0.5,1.0)"]).to_dict()
+    color, alpha = np.random.default_rng(2).random((64, 64, 3)), np.random.default_rng(3).random((64, 64, 1))
+    for name in ("new", "old"):
+        folder = record(tmp_path / name, source, config)
+        images.save(folder / "image.png", np.concatenate([color, alpha], -1))
+        levels = np.asarray(Image.open(folder / "image.png"), np.float32) / 255
+        over = levels[..., 3:] * levels[..., :3] + (1 - levels[..., 3:]) * np.array([0, 0.5, 1])
+        expected = measures.measure_all(over.astype(np.float32), [images.load(source)])
+        assert measured.of_run(archive.read(folder, {})) == pytest.approx(expected, rel=1e-3)
+        config["source"].pop("alpha", None)
+
+
 def test_what_cannot_be_measured(tmp_path, capsys):
     config = configs.load("random:tiny").to_dict()
     tiny = record(tmp_path / "runs" / "tiny", noise(tmp_path / "a.png"), config)

@@ -17,7 +17,8 @@ def add_parser(commands: Any) -> None:
         "measure",
         help="compare a result with its sources, in numbers",
         description="Compare a result with its sources, in numbers. A crop of a source, measured the same way, shows "
-        "how good a number can be.",
+        "how good a number can be. Transparent pictures lie on white, and pictures of more than 89 million pixels are "
+        "refused.",
         allow_abbrev=False,
     )
     parser.set_defaults(run=run)

@@ -36,7 +36,10 @@ class Thumbnail(NamedTuple):
 
 
 def small(path: Path) -> Thumbnail:
-    """Return a thumbnail with sides of at most `SIDE` pixels. Raises as `images.load` does."""
+    """Return a thumbnail with sides of at most `SIDE` pixels, transparent pictures over white.
+
+    Raises as `images.load` does, with its limit of pixels.
+    """
     return _small(path, path.stat().st_mtime_ns)
 
 
