@@ -8,7 +8,6 @@ import numpy as np
 
 from texjax import checks, errors, images, measures, progress, types
 from texjax import config as configs
-from texjax.images import alpha as transparency
 from texjax.runs import arrays, inputs
 from texjax.synthesis import loop, optimize, schedule
 
@@ -190,9 +189,8 @@ def _run(config: configs.Config, pictures: dict[str, list[np.ndarray]], alpha: n
                 )
             watch(last)
     assert last is not None  # the start is always yielded
-    outputs, alpha = optimize.outputs(last, config, pictures).clip(0, 1), inputs.fit_alpha(config, alpha)
-    if alpha is not None:
-        outputs = transparency.unblended(outputs, alpha, config.source.background)
+    outputs = optimize.outputs(last, config, pictures).clip(0, 1)
+    outputs = inputs.with_alpha(config, outputs, inputs.fit_alpha(config, alpha))
     return outputs[0] if len(outputs) == 1 else outputs
 
 

@@ -158,7 +158,7 @@ def test_unblended_over_the_background_is_the_same_again(channels: int):
     alpha = np.where(DISC > 0, DISC, 0)[..., None].astype(np.float32)
     color = RNG.random((2, SIDE, SIDE, channels))
     stack = (alpha * color + (1 - alpha) * background).astype(np.float32)
-    result = transparency.unblended(stack, alpha, tuple(background))
+    result = transparency.unblended(stack, alpha, background)
     assert result.shape == (2, SIDE, SIDE, channels + 1) and result.dtype == np.float32
     np.testing.assert_array_equal(result[0, ..., -1:], alpha)
     np.testing.assert_allclose(alpha * result[..., :-1] + (1 - alpha) * background, stack, atol=1e-6)

@@ -217,7 +217,13 @@ def test_a_transparent_source_lies_on_the_background(pictures, tmp_path):
     alpha[:32] = 0
     Image.fromarray(np.dstack([color, alpha])).save(tmp_path / "see-through.png")
     got = call(
-        tmp_path / "run", tmp_path / "see-through.png", *TINY, "-m", 1, "--config.source.background=(1.0,0.0,0.0)"
+        tmp_path / "run",
+        tmp_path / "see-through.png",
+        *TINY,
+        "-m",
+        1,
+        "--config.source.background=(1.0,0.0,0.0)",
+        "--config.source.flatten=none",
     )
     color = color.copy()
     color[:32] = 255, 0, 0

@@ -13,7 +13,6 @@ from jaxtyping import Float
 from scipy import ndimage
 
 from texjax import errors
-from texjax.images import colors
 
 # "auto" composites where alpha looks like transparency, and otherwise ignores it with a warning; "over" composites,
 # "ignore" takes the colors as they are, and "keep" is "over" whose results always have the alpha of the content.
@@ -103,7 +102,7 @@ def _is_fade(alpha: Float[np.ndarray, "h w"]) -> bool:
 
 
 def unblended(
-    images: Float[np.ndarray, "*n h w c"], alpha: Alpha, background: Sequence[float]
+    images: Float[np.ndarray, "*n h w c"], alpha: Alpha, background: Sequence[float] | np.ndarray
 ) -> Float[np.ndarray, "*n h w _"]:
     """Return images with alpha as their last channel, which are `images` again when composited over the background.
 
@@ -113,12 +112,9 @@ def unblended(
     Args:
         images: Stack or image [..., h, w, 1 or 3], sRGB in [0, 1].
         alpha: [h, w, 1] in [0, 1].
-        background: sRGB color in [0, 1].
+        background: sRGB in [0, 1], with as many channels as the images.
     """
-    behind = np.asarray(background, np.float32)
-    if images.shape[-1] == 1:
-        behind = behind @ np.array(colors.LUMINANCE, np.float32)
-    rest = (1 - alpha) * behind
+    rest = (1 - alpha) * np.asarray(background, np.float32)
     color = ((images - rest) / np.where(alpha > 0, alpha, 1)).clip(0, 1)
     clear = alpha[..., 0] <= 0
     if clear.any() and not clear.all():

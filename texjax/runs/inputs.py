@@ -89,6 +89,16 @@ def fit_alpha(config: configs.Config, alpha: np.ndarray | None) -> np.ndarray | 
     return None if alpha is None else fit(config, "content", 0, np.repeat(alpha, 3, axis=2))[..., :1]
 
 
+def with_alpha(config: configs.Config, outputs: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
+    """Return outputs [n, h, w, c] with their alpha [h, w, 1] as last channel, or as they are where that is None."""
+    if alpha is None:
+        return outputs
+    background = np.array(config.source.background, np.float32)
+    if outputs.shape[-1] == 1:
+        background = np.asarray(colors.luminance(jnp.asarray(background)[None, None]))[0]
+    return transparency.unblended(outputs, alpha, background)
+
+
 def fit(
     config: configs.Config, group: str, position: int, image: np.ndarray, like: np.ndarray | None = None
 ) -> np.ndarray:

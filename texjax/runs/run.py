@@ -13,7 +13,6 @@ import numpy as np
 
 from texjax import checks, errors
 from texjax import config as configs
-from texjax.images import alpha as transparency
 from texjax.runs import inputs, records
 from texjax.synthesis import build, loop, optimize, schedule
 from texjax.synthesis import pictures as exemplar_pictures
@@ -60,7 +59,7 @@ def synthesize(
     try:
         status, last = _write_iterates(config, pictures, prepared, where, watch)
         outputs = optimize.outputs(last, config, pictures)
-        stack = outputs if alpha is None else transparency.unblended(outputs, alpha, config.source.background)
+        stack = inputs.with_alpha(config, outputs, alpha)
         results = records.write_results(where, stack, config.output, about)
         results += records.write_movies(where, outputs.reshape(last.images.shape))
     except BaseException:
