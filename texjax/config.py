@@ -65,8 +65,8 @@ def defaults() -> Config:
     config.source = ConfigDict(dict(width=0, scale=0.0, fit=0.0, max_fit=4.0, auto_width=False))
     # `flatten` takes uneven light off the sources, see `images.light`: "none", "plane" or "bend"; "auto" takes a plane
     # off unevenly lit sources where the output tiles. `padding` is the padding of the network and the pyramid where
-    # sources are analyzed. "auto" is "reflect" where the output tiles, as the edges of a photograph do not fit
-    # together, and else the padding of the output.
+    # sources are analyzed. "auto" is the padding of the output, but "reflect" where the output tiles and a source does
+    # not, as the edges of a photograph do not fit together.
     config.source.update(flatten="auto", padding="auto")
     # These hold for every picture that is read, and not for sources alone. `background` shows through transparent
     # pixels, and pictures of more than `max_pixels` are refused. `alpha` "auto" composites a picture where its alpha
