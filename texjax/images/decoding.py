@@ -21,7 +21,6 @@ TO_UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # EXIF orientatio
     7: lambda image: np.rot90(image, 2).swapaxes(0, 1),
     8: lambda image: np.rot90(image),
 }
-SIDEWAYS = (5, 6, 7, 8)  # orientations that swap height and width
 
 
 def read_bytes(path: Path) -> bytes:
@@ -64,8 +63,14 @@ def readable_errors(path: str | os.PathLike[str]) -> Iterator[None]:
         ) from error
 
 
-def decode(data: bytes, path: str | os.PathLike[str], max_pixels: int | None) -> pillow_files.Decoded:
+def decode(
+    data: bytes, path: str | os.PathLike[str], max_pixels: int | None, wanted: tuple[int, int] | None = None
+) -> pillow_files.Decoded:
     """Decode the content of an image file; what the file begins with decides its format, not its suffix.
+
+    wanted: width and height that the upright picture will be resized to. Where it is `bounds.REDUCTION_ROOM` times as
+        large or more, a JPEG is decoded at a half, a quarter or an eighth of its sides, and of a TIFF with a pyramid a
+        smaller page is.
 
     Raises:
         TexjaxError: If the picture has more than `max_pixels` pixels (None allows any number), or cannot be read.
@@ -76,15 +81,17 @@ def decode(data: bytes, path: str | os.PathLike[str], max_pixels: int | None) ->
     with warnings.catch_warnings():
         # Pillow's own warnings are of metadata that nobody asked for, and of what is looked after here.
         warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-        decoded = _decode(data, path, max_pixels)
+        decoded = _decode(data, path, max_pixels, wanted)
     for sentence in sentences:  # only now, as what cannot be decoded is an error
         warnings.warn(f"{path}: {sentence}", errors.TexjaxWarning, stacklevel=3)
     return decoded
 
 
-def _decode(data: bytes, path: str | os.PathLike[str], max_pixels: int | None) -> pillow_files.Decoded:
+def _decode(
+    data: bytes, path: str | os.PathLike[str], max_pixels: int | None, wanted: tuple[int, int] | None
+) -> pillow_files.Decoded:
     if tiff.recognizes(data):
-        return tiff.decode(data, path, max_pixels)
+        return tiff.decode(data, path, max_pixels, wanted)
     if netpbm.recognizes(data):
         return netpbm.decode(data, path, max_pixels)
     with pillow_files.open_picture(data, path, max_pixels) as picture:
@@ -96,6 +103,10 @@ def _decode(data: bytes, path: str | os.PathLike[str], max_pixels: int | None) -
             return codecs.decode_jpeg2000(picture, data, path, max_pixels)
         if picture.format == "AVIF":
             return codecs.decode_avif(picture, data, path)
+        if picture.format == "JPEG" and wanted:
+            sides = [bounds.REDUCTION_ROOM * side for side in wanted]
+            turned = pillow_files.orientation(picture) in pillow_files.SIDEWAYS
+            picture.draft(None, (sides[1], sides[0]) if turned else (sides[0], sides[1]))
         return pillow_files.decode(picture, path)
 
 
@@ -118,7 +129,7 @@ def shape(data: bytes, path: str | os.PathLike[str], max_pixels: int | None) -> 
             plain = picture.format == "PNG" and not png_files.has_metadata(data)
             turned = 1 if plain else pillow_files.orientation(picture)
     bounds.check_size(path, width, height, max_pixels)
-    return (width, height) if turned in SIDEWAYS else (height, width)
+    return (width, height) if turned in pillow_files.SIDEWAYS else (height, width)
 
 
 def comment(data: bytes, path: str | os.PathLike[str]) -> str:

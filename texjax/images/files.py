@@ -11,6 +11,7 @@ import math
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -56,8 +57,11 @@ def load(
         TexjaxError: If the file is missing, empty, damaged, too large or no picture, or `alpha` is another word.
         EnvironmentFault: If the file cannot be read.
     """
-    color = load_with_alpha(path, background=background, max_pixels=max_pixels, alpha=alpha).color
-    return resize(color, scale=scale, width=width, max_pixels=max_pixels)
+    settings: Any = dict(background=background, max_pixels=max_pixels, alpha=alpha)
+    if scale is None and width is None:
+        return load_with_alpha(path, **settings).color
+    size = resized(shape(path, max_pixels), scale=scale, width=width, max_pixels=max_pixels)
+    return resize(load_with_alpha(path, **settings, wanted=size).color, size=size, max_pixels=max_pixels)
 
 
 def load_with_alpha(
@@ -66,6 +70,7 @@ def load_with_alpha(
     background: Sequence[float] = (1.0, 1.0, 1.0),
     max_pixels: int = MAX_PIXELS,
     alpha: str = "auto",
+    wanted: tuple[int, int] | None = None,
 ) -> transparency.Layer:
     """Read an image file as `load` does, and also return the alpha that a result made of this content is to have.
 
@@ -74,6 +79,8 @@ def load_with_alpha(
         background: As for `load`, sRGB in [0, 1].
         max_pixels: As for `load`.
         alpha: As for `load`; "over" and "ignore" return no alpha.
+        wanted: Width and height in pixels that the image will be resized to. A much larger JPEG or TIFF is then decoded
+            at a smaller size where the format can, but at three times the wanted size or more.
 
     Returns:
         `color`, the image [h, w, 3] that `load` returns, and `alpha`, [h, w, 1] in [0, 1], or None.
@@ -84,7 +91,7 @@ def load_with_alpha(
     """
     data = decoding.read_bytes(Path(path))
     with decoding.readable_errors(path):
-        decoded = decoding.decode(data, path, max_pixels)
+        decoded = decoding.decode(data, path, max_pixels, wanted)
     upright = decoding.TO_UPRIGHT.get(decoded.orientation, np.asarray)
     layer = transparency.flattened(decoded.color, decoded.alpha, background, alpha, path)
     color = upright(np.broadcast_to(layer.color, (*layer.color.shape[:2], 3)))
@@ -111,6 +118,7 @@ def resize(
     *,
     scale: float | None = None,
     width: int | None = None,
+    size: tuple[int, int] | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> Float32[np.ndarray, "_ _ 3"]:
     """Resize an image by Lanczos, and clip it to [0, 1] afterwards.
@@ -119,21 +127,41 @@ def resize(
         image: The image, [h, w, 3]. Resampling works on its floats, so nothing is rounded in between.
         scale: Factor on both sides.
         width: New width in pixels, with the proportions kept; it takes precedence over `scale`.
+        size: New width and height in pixels; it takes precedence over both.
         max_pixels: Larger results are refused.
 
     Raises:
         TexjaxError: If `scale` or `width` is not a positive finite number, or the result is too large.
     """
-    if scale is not None or width is not None:
-        old_height, old_width = image.shape[:2]
-        factor = width / old_width if width is not None else scale
-        if factor is None or not (0 < factor < math.inf):
-            raise errors.TexjaxError(f"cannot resize by scale={scale}, width={width}; give a number above 0.")
-        size = max(1, round(old_width * factor)), max(1, round(old_height * factor))
-        bounds.check_size(f"scale={scale}, width={width}", *size, max_pixels)
+    if size is None and (scale is not None or width is not None):
+        size = resized(image.shape[:2], scale=scale, width=width, max_pixels=max_pixels)
+    if size is not None:
         channels = [Image.fromarray(np.ascontiguousarray(image[:, :, k])) for k in range(3)]
         image = np.stack([np.asarray(channel.resize(size, Image.Resampling.LANCZOS)) for channel in channels], -1)
     return np.ascontiguousarray(image.clip(0, 1), np.float32)
+
+
+def resized(
+    shape: tuple[int, ...], *, scale: float | None = None, width: int | None = None, max_pixels: int = MAX_PIXELS
+) -> tuple[int, int]:
+    """Return the width and height that `resize` gives an image of a shape (height, width).
+
+    Args:
+        shape: Height and width in pixels.
+        scale: As for `resize`.
+        width: As for `resize`; without both the size stays.
+        max_pixels: As for `resize`.
+
+    Raises:
+        TexjaxError: As `resize`.
+    """
+    old_height, old_width = shape
+    factor = width / old_width if width is not None else 1.0 if scale is None else scale
+    if not (0 < factor < math.inf):
+        raise errors.TexjaxError(f"cannot resize by scale={scale}, width={width}; give a number above 0.")
+    size = max(1, round(old_width * factor)), max(1, round(old_height * factor))
+    bounds.check_size(f"scale={scale}, width={width}", *size, max_pixels)
+    return size
 
 
 def sources(

@@ -19,6 +19,7 @@ from texjax.images import bounds, profiles
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "JPEG2000", "AVIF", "TGA")
 
 ORIENTATION = 0x0112  # EXIF tag
+SIDEWAYS = (5, 6, 7, 8)  # orientations that swap height and width
 BITS_PER_SAMPLE = 258  # TIFF tag
 
 Path = str | os.PathLike[str]

@@ -22,7 +22,7 @@ from texjax.images import bounds, codecs, pillow_files, profiles
 PREFIXES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MOST_PAGES = 256  # of a file with more, the largest of the first is read
 _MOST_SAMPLES = 8  # per pixel, so that max_pixels bounds the memory
-_ORIENTATION, _PROFILE, _DESCRIPTION = 274, 34675, 270  # tags
+_ORIENTATION, _PROFILE, _DESCRIPTION, _SUBFILE_TYPE = 274, 34675, 270, 254  # tags
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB, _CMYK = 0, 1, 2, 5  # photometric interpretations
 _COLORS = {_MIN_IS_WHITE: 1, _MIN_IS_BLACK: 1, _RGB: 3, _CMYK: 4}  # channels without alpha
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3  # sample formats
@@ -43,8 +43,12 @@ def recognizes(data: bytes) -> bool:
     return data.startswith(PREFIXES)
 
 
-def decode(data: bytes, path: pillow_files.Path, max_pixels: int | None) -> pillow_files.Decoded:
+def decode(
+    data: bytes, path: pillow_files.Path, max_pixels: int | None, wanted: tuple[int, int] | None = None
+) -> pillow_files.Decoded:
     """Decode the largest page of a TIFF, so that the picture is read and not its thumbnail.
+
+    wanted: see `decoding.decode`.
 
     Raises:
         TexjaxError: If the page is too large, of an unknown kind, or its values have no known scale.
@@ -53,6 +57,8 @@ def decode(data: bytes, path: pillow_files.Path, max_pixels: int | None) -> pill
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         page, index = _largest(file)
         bounds.check_size(path, page.imagewidth, page.imagelength, max_pixels)
+        if wanted:
+            page, index = _reduced(file, page, index, wanted)
         if _is_plain(page) and _is_unpacked(page):
             return _decoded(page, data, path)
         if _is_plain(page) and _pillow_mixes_up(page):
@@ -75,12 +81,32 @@ def description(data: bytes) -> str:
 
 def _largest(file: tifffile.TiffFile) -> tuple[Any, int | None]:
     """Return the page of the most pixels, the first of equals, and its index; None for a page within a page."""
-    candidates: list[tuple[Any, int | None]] = []
+    return max(_pages(file), key=lambda candidate: candidate[0].imagewidth * candidate[0].imagelength)
+
+
+def _pages(file: tifffile.TiffFile) -> list[tuple[Any, int | None]]:
+    """Return the pages, each with its index; None for a page within a page."""
+    pages: list[tuple[Any, int | None]] = []
     for index, page in enumerate(itertools.islice(file.pages, _MOST_PAGES)):
-        candidates.append((page, index))
+        pages.append((page, index))
         if isinstance(page, tifffile.TiffPage) and page.subifds:
-            candidates += [(inner, None) for inner in itertools.islice(page.pages or (), _MOST_PAGES)]
-    return max(candidates, key=lambda candidate: candidate[0].imagewidth * candidate[0].imagelength)
+            pages += [(inner, None) for inner in itertools.islice(page.pages or (), _MOST_PAGES)]
+    return pages
+
+
+def _reduced(file: tifffile.TiffFile, page: Any, index: int | None, wanted: tuple[int, int]) -> tuple[Any, int | None]:
+    """Return the smallest reduced copy of the page that has room for `wanted`, with its index, or the page itself."""
+    turned = _value(page, _ORIENTATION, 1) in pillow_files.SIDEWAYS
+    width, height = reversed(wanted) if turned else wanted
+    chosen = page, index
+    for other, place in _pages(file):
+        is_copy = _value(other, _SUBFILE_TYPE, 0) & 1 and other.photometric == page.photometric
+        # Each level of a pyramid is rounded to whole pixels.
+        alike = abs(other.imagewidth / page.imagewidth - other.imagelength / page.imagelength) < 0.01
+        has_room = min(other.imagewidth / width, other.imagelength / height) >= bounds.REDUCTION_ROOM
+        if is_copy and alike and has_room and other.imagewidth < chosen[0].imagewidth:
+            chosen = other, place
+    return chosen
 
 
 def _is_plain(page: Any) -> bool:
