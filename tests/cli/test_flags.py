@@ -143,7 +143,8 @@ def steps(run: Run) -> list[str]:
 
 
 def start(run: Run) -> np.ndarray:
-    return np.asarray(Image.open(run.where / "progress" / "I0000_F0000.png"), float)
+    with Image.open(run.where / "progress" / "I0000_F0000.png") as picture:
+        return np.asarray(picture.convert("RGB"), float)
 
 
 def likeness(run: Run) -> float:

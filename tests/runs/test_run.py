@@ -178,6 +178,7 @@ def test_nothing_compiles_twice(tiny, pictures, tmp_path):
             counted.append(event)
 
     words = ["--random-seed", 2, "-m", 7, "--tol", 1e-4, "--config.output.bits=16", "--config.init.deviation=0.1"]
+    words.append("--config.source.padding=reflect")  # the default depends on whether the source tiles
     jax.monitoring.register_event_duration_secs_listener(listen)
     try:
         jax.jit(lambda x: x * 3.7)(1.5)  # that the listener hears

@@ -156,8 +156,10 @@ def resized(
         TexjaxError: As `resize`.
     """
     old_height, old_width = shape
-    factor = width / old_width if width is not None else 1.0 if scale is None else scale
-    if not (0 < factor < math.inf):
+    if width is None and scale is None:
+        return old_width, old_height
+    factor = width / old_width if width is not None else scale
+    if factor is None or not (0 < factor < math.inf):
         raise errors.TexjaxError(f"cannot resize by scale={scale}, width={width}; give a number above 0.")
     size = max(1, round(old_width * factor)), max(1, round(old_height * factor))
     bounds.check_size(f"scale={scale}, width={width}", *size, max_pixels)

@@ -12,7 +12,7 @@ import numpy as np
 from texjax import config as configs
 from texjax import errors, images, pyramid
 from texjax.images import alpha as transparency
-from texjax.images import colors, light
+from texjax.images import colors, files, light
 from texjax.runs import scale
 
 Paths = Mapping[str, Sequence[Path]]  # group -> files
@@ -41,20 +41,25 @@ def load_with_alpha(config: configs.Config, paths: Paths) -> Inputs:
     Raises TexjaxError for values that no run can have, for a picture that cannot be read, and where A and A' of an
     analogy differ in size.
     """
+    limit, auto_width = config.source.max_pixels, config.source.auto_width
 
     @functools.lru_cache(maxsize=3)  # A' and B of an analogy are in two groups
-    def read(path: Path) -> transparency.Layer:
-        return load_file(config, path)
+    def read(path: Path, wanted: tuple[int, int] | None = None) -> transparency.Layer:
+        return load_file(config, path, wanted)
 
-    # A' decides the size of A too.
-    like = read(paths["analogy"][1]).color if config.source.auto_width and "analogy" in paths else None
-    pictures = {
-        group: [fit(config, group, i, read(path).color, like) for i, path in enumerate(files)]
-        for group, files in paths.items()
-    }
+    def sized(group: str, position: int, path: Path) -> tuple[int, int]:
+        like = read(paths["analogy"][1] if group == "analogy" else path).color if auto_width else None
+        return fitting_size(config, group, position, images.shape(path, limit), like)
+
+    pictures, alpha = {}, None
+    for group, files in paths.items():
+        sizes = [sized(group, i, path) for i, path in enumerate(files)]
+        layers = [read(path, None if auto_width else size) for path, size in zip(files, sizes, strict=True)]
+        pictures[group] = [_fit(config, group, i, layers[i].color, size) for i, size in enumerate(sizes)]
+        if group == "content":
+            alpha = layers[0].alpha
     if "analogy" in paths:
-        check_analogy(pictures["analogy"], [(str(path), read(path).color.shape) for path in paths["analogy"]])
-    alpha = read(paths["content"][0]).alpha if "content" in paths else None
+        check_analogy(pictures["analogy"], [(str(path), images.shape(path, limit)) for path in paths["analogy"]])
     return Inputs(in_channels(config, pictures), fit_alpha(config, alpha))
 
 
@@ -73,14 +78,14 @@ def in_channels(config: configs.Config, pictures: dict[str, list[np.ndarray]]) -
     }
 
 
-def load_file(config: configs.Config, path: Path) -> transparency.Layer:
+def load_file(config: configs.Config, path: Path, wanted: tuple[int, int] | None = None) -> transparency.Layer:
     """Read a picture [h, w, 3], and the alpha [h, w, 1] for its result, as `config.source` says.
 
-    Raises TexjaxError as `images.load` does.
+    wanted: see `images.load_with_alpha`. Raises TexjaxError as `images.load` does.
     """
     source = config.source
     return images.load_with_alpha(
-        path, background=tuple(source.background), max_pixels=source.max_pixels, alpha=source.alpha
+        path, background=tuple(source.background), max_pixels=source.max_pixels, alpha=source.alpha, wanted=wanted
     )
 
 
@@ -107,13 +112,30 @@ def fit(
     position: of the picture in its group; the pictures of an analogy are A, A' and B. like: see `scale.factor`; the
     picture itself if left out.
     """
-    if group in ("content", "init") or (group == "analogy" and position == 2):
+    size = fitting_size(config, group, position, image.shape[:2], image if like is None else like)
+    return _fit(config, group, position, image, size)
+
+
+def fitting_size(
+    config: configs.Config, group: str, position: int, shape: tuple[int, ...], like: np.ndarray | None
+) -> tuple[int, int]:
+    """Return the width and height that `fit` gives a picture of a shape (height, width)."""
+    if _is_like_the_output(group, position):
         width, height = config.size
-        return np.asarray(pyramid.stretch(jnp.asarray(image), (height, width)))
-    source = config.source
-    factor = scale.factor(config, image, image if like is None else like)
-    resized = images.resize(image, scale=factor, max_pixels=source.max_pixels)
+        return width, height
+    return files.resized(shape, scale=scale.factor(config, shape, like), max_pixels=config.source.max_pixels)
+
+
+def _fit(config: configs.Config, group: str, position: int, image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize a picture to a width and height, by the filter of its group, and take uneven light off sources."""
+    if _is_like_the_output(group, position):
+        return np.asarray(pyramid.stretch(jnp.asarray(image), (size[1], size[0])))
+    resized = images.resize(image, size=None if size == image.shape[1::-1] else size)
     return _flattened(config, position, resized) if group == "sources" else resized
+
+
+def _is_like_the_output(group: str, position: int) -> bool:
+    return group in ("content", "init") or (group == "analogy" and position == 2)
 
 
 def _flattened(config: configs.Config, position: int, image: np.ndarray) -> np.ndarray:

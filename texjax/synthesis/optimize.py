@@ -98,7 +98,7 @@ def start(config: configs.Config, pictures: exemplar_pictures.Pictures) -> jax.A
     key = jax.random.key(config.seed)
     spec = {name: value for name, value in config.init.items() if name not in settings.INIT}
     group = pictures[configs.start_group(config)]
-    shape = (height, width, channels(pictures))
+    shape = (height, width, group[0].shape[-1])
     images = [
         settings.build(inits, spec, jax.random.fold_in(key, i), shape, group)
         for i in range(config.count * config.frames)
@@ -108,7 +108,7 @@ def start(config: configs.Config, pictures: exemplar_pictures.Pictures) -> jax.A
 
 def channels(pictures: exemplar_pictures.Pictures) -> int:
     """Return the channels of the output, which are those of all pictures of the run: 3, or 1 for gray."""
-    return next(iter(pictures.values()))[0].shape[-1]
+    return pictures["sources"][0].shape[-1]
 
 
 def targets(parts: build.Parts, octaves: int, pictures: exemplar_pictures.Pictures) -> dict[str, Any]:
