@@ -26,7 +26,8 @@ def test_a_jpeg_is_decoded_at_a_fraction_of_its_sides(tmp_path: Path, width: int
     exif[0x0112] = turned
     path = tmp_path / "a.jpg"
     Image.fromarray(photograph()).save(path, quality=95, exif=exif)
-    wanted = (width, round(width * 0.75))[:: 1 if turned == 1 else -1]
+    height = round(width * 0.75)
+    wanted = (width, height) if turned == 1 else (height, width)
     small = decoding.decode(path.read_bytes(), path, None, wanted).color
     assert small.shape == (decoded * 3 // 4, decoded, 3)
     full = images.load(path)

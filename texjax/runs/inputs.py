@@ -52,9 +52,9 @@ def load_with_alpha(config: configs.Config, paths: Paths) -> Inputs:
         return fitting_size(config, group, position, images.shape(path, limit), like)
 
     pictures, alpha = {}, None
-    for group, files in paths.items():
-        sizes = [sized(group, i, path) for i, path in enumerate(files)]
-        layers = [read(path, None if auto_width else size) for path, size in zip(files, sizes, strict=True)]
+    for group, of_group in paths.items():
+        sizes = [sized(group, i, path) for i, path in enumerate(of_group)]
+        layers = [read(path, None if auto_width else size) for path, size in zip(of_group, sizes, strict=True)]
         pictures[group] = [_fit(config, group, i, layers[i].color, size) for i, size in enumerate(sizes)]
         if group == "content":
             alpha = layers[0].alpha
