@@ -92,7 +92,7 @@ def resize(
             raise errors.TexjaxError(f"cannot resize by scale={scale}, width={width}; give a number above 0.")
         size = max(1, round(old_width * factor)), max(1, round(old_height * factor))
         bounds.check_size(f"scale={scale}, width={width}", *size, max_pixels)
-        channels = [Image.fromarray(np.ascontiguousarray(image[:, :, k])) for k in range(3)]
+        channels = (Image.fromarray(np.ascontiguousarray(image[:, :, k])) for k in range(3))
         image = np.stack([np.asarray(channel.resize(size, Image.Resampling.LANCZOS)) for channel in channels], -1)
     return np.ascontiguousarray(image.clip(0, 1), np.float32)
 

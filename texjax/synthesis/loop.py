@@ -16,6 +16,7 @@ import numpy as np
 from jax import lax
 
 from texjax import errors, types
+from texjax.synthesis import heap
 
 BATCH_MODES = ("vmap", "map")
 
@@ -188,6 +189,9 @@ def iterate(
         state: of `program.empty`, where the caller has it already.
     """
     state = program.empty(images, keys, *args) if state is None else state
+    # Compiled before it is called, so that the compiler's memory is free before the program takes its own.
+    program.run.lower(images, state, keys, True, 0, 0, *args).compile()
+    heap.trim()
     step, fresh, losses, fails = 0, True, [], []
     while True:
         steps = 0 if fresh else min(save_every, max_iter - step)
