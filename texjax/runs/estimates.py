@@ -18,7 +18,7 @@ import numpy as np
 from texjax import config as configs
 from texjax import pyramid
 from texjax.runs import machine, operations
-from texjax.synthesis import build, schedule
+from texjax.synthesis import build, optimize, schedule
 from texjax.synthesis import pictures as exemplar_pictures
 
 MIB = 2**20
@@ -26,16 +26,17 @@ MIB = 2**20
 ITERATION = 1.25
 # The program of the loop has so many times the operations of an evaluation: the start, the line search and L-BFGS.
 LOOP = 2.7
-# Bytes of a host: JAX's backend, with what the first programs bring in; what each resolution leaves (some hundred small
-# programs); what a program leaves for each operation; and what the compiler takes for a program and for each operation.
-BACKEND = 165 * MIB
-SMALL = 160 * MIB
-KEPT = 16 * 2**10
+# Beside its large programs each resolution runs small ones: those of the start, which are counted, and so many more, to
+# reduce the pictures and join the summaries, and from the second on to enlarge the picture.
+OTHERS, ENLARGING = 20, 38
+# Bytes of a host: JAX's backend, with what the first programs bring in; what a small program leaves, and a large one
+# for each operation; and what the compiler takes for a large program and for each operation.
+BACKEND, SMALL, KEPT = 110 * MIB, 1.3 * MIB, 16 * 2**10
 COMPILER, COMPILING = 150 * MIB, 40 * 2**10
 SCRATCH = 1.3  # memory of temporaries, in what the compiler counts: convolutions copy patches
-# Operations of a matrix product that take as long: to import the libraries and draw the loss; to compile the small
-# programs of a resolution; and to compile an operation.
-STARTING, SMALL_OPERATIONS, COMPILED = 250e9, 350e9, 0.17e9
+# Operations of a matrix product that take as long: to import the libraries and draw the loss; to compile a small
+# program; and to compile an operation of a large one.
+STARTING, SMALL_COMPILED, COMPILED = 300e9, 3.5e9, 0.18e9
 PICTURE = 2e-7  # seconds to write a pixel of a picture
 COPIES = 3  # of the weights and the sources in memory: as they were read, on the device, and reduced
 
@@ -92,7 +93,7 @@ def process() -> int:
 
 
 def cost(
-    config: configs.Config, parts: build.Parts, pictures: exemplar_pictures.Pictures, reading: tuple[float, float]
+    config: configs.Config, parts: build.Parts, pictures: exemplar_pictures.Pictures, reading: tuple[float, int]
 ) -> Cost:
     """Return what a run takes.
 
@@ -105,19 +106,35 @@ def cost(
     resolutions = schedule.resolutions(config)
     works = [_work(resolution, pictures) for resolution in resolutions]
     lines = sum(work.lines + work.summaries.lines for work in works)
-    once = (STARTING + SMALL_OPERATIONS * len(works) + COMPILED * lines) / operations.rate()
+    small = _small_programs(config, pictures, len(works))
+    once = (STARTING + SMALL_COMPILED * small + COMPILED * lines) / operations.rate()
     analyzing = sum(work.summaries.flops for work in works) / (operations.EFFICIENCY * operations.rate())
     flops = sum(resolution.config.max_iter * work.flops for resolution, work in zip(resolutions, works, strict=True))
     written = sum(r.config.max_iter / config.save_every * math.prod(r.config.size) for r in resolutions)
     outputs = config.count * (flops * works[-1].pace + config.frames * written * PICTURE)
-    memory = max(reading[1], _memory(config, parts, pictures, works))
+    memory = max(reading[1], _memory(config, parts, pictures, works, SMALL * small))
     return Cost(once + reading[0] + analyzing + outputs, memory, once, hash((tuple(works), config.batch_mode)))
 
 
+def _small_programs(config: configs.Config, pictures: exemplar_pictures.Pictures, resolutions: int) -> int:
+    """The number of programs that JAX compiles for single operations; raises TexjaxError for a wrong start."""
+    arrays = jax.tree.map(jnp.asarray, pictures)
+    lines = jax.make_jaxpr(lambda: optimize.start(config, arrays))().eqns
+    start = {(line.primitive.name, str(line.params), *(str(value.aval) for value in line.invars)) for line in lines}
+    return resolutions * (len(start) + OTHERS) + (resolutions - 1) * ENLARGING
+
+
 def _memory(
-    config: configs.Config, parts: build.Parts, pictures: exemplar_pictures.Pictures, works: list[Work]
-) -> float:
-    """Bytes at the peak, which is at full size: analyzing, compiling the loop, or iterating."""
+    config: configs.Config,
+    parts: build.Parts,
+    pictures: exemplar_pictures.Pictures,
+    works: list[Work],
+    small: int | float,
+) -> int | float:
+    """Bytes at the peak, which is at full size: analyzing, compiling the loop, or iterating.
+
+    small: bytes that small programs leave.
+    """
     last, device = works[-1], jax.devices()[0].platform
     together = config.count if config.batch_mode == "vmap" else 1
     history = config.optimizer.get("history_size", 0)
@@ -129,7 +146,7 @@ def _memory(
     held += sum(np.asarray(image).nbytes for group in pictures.values() for image in group)
     if device != "cpu":
         return held + last.targets + max(last.summaries.temporary, iterating)
-    left = process() + BACKEND + COPIES * held + last.targets + SMALL * len(works)
+    left = process() + BACKEND + COPIES * held + last.targets + small
     left += KEPT * sum(work.lines + work.summaries.lines for work in works[:-1])
     compiling = state + COMPILER + COMPILING * last.lines
     return left + max(SCRATCH * last.summaries.temporary, compiling, KEPT * last.lines + iterating)
@@ -187,7 +204,7 @@ def _summaries(parts: build.Parts, exemplars: Any, pictures: Any, below: int) ->
     return Summaries(pixels * program.flops, program.temporary, len(shapes) * program.lines)
 
 
-def _step(parts: build.Parts, below: int, *arguments: Any) -> tuple[float, float, float, float]:
+def _step(parts: build.Parts, below: int, *arguments: Any) -> tuple[int | float, ...]:
     """Operations and seconds of an iteration with its share of a refresh, bytes of temporaries, lines of evaluating.
 
     After each refresh the objective is evaluated once more.

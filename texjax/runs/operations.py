@@ -2,6 +2,7 @@
 
 import functools
 import math
+import statistics
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -40,7 +41,7 @@ def measure(function: Any, compiling: bool, *arguments: Any) -> Measured:
 def analyze(traced: Any, compiling: bool) -> Measured:
     """Return what a traced program takes, without its time; not compiled, it has no temporaries either."""
     lowered = traced.lower()
-    flops = lowered.cost_analysis()["flops"] + _repeated(traced.jaxpr)
+    flops = lowered.cost_analysis().get("flops", 0.0) + _repeated(traced.jaxpr)
     compiled = lowered.compile() if compiling else None
     temporary = compiled.memory_analysis().temp_size_in_bytes if compiled else 0
     return Measured(flops, 0.0, temporary, lowered.as_text().count("\n"), compiled)
@@ -52,17 +53,18 @@ def _seconds(program: Measured, arguments: Any) -> float:
     if estimate > TIMED or program.temporary > LARGEST:
         return estimate
     zeros = jax.tree.map(lambda array: jnp.zeros(array.shape, array.dtype), arguments)
-    return _timed(lambda: program.compiled(*zeros), 0.3)
+    return _timed(lambda: program.compiled(*zeros))
 
 
-def _timed(call: Callable[[], Any], at_least: float) -> float:
-    """The mean seconds of calls, after a first one, that take `at_least` so many seconds together."""
+def _timed(call: Callable[[], Any]) -> float:
+    """The median seconds of calls, after a first one: at least three, and as many as take a second together."""
     jax.block_until_ready(call())
-    begin, calls, seconds = time.perf_counter(), 0, 0.0
-    while seconds < at_least:
+    seconds: list[float] = []
+    while len(seconds) < 3 or sum(seconds) < 1:
+        begin = time.perf_counter()
         jax.block_until_ready(call())
-        calls, seconds = calls + 1, time.perf_counter() - begin
-    return seconds / calls
+        seconds.append(time.perf_counter() - begin)
+    return statistics.median(seconds)
 
 
 def _repeated(program: Any, times: int = 1) -> float:
@@ -94,8 +96,8 @@ def _products(line: Any) -> int:
 
 @functools.cache
 def rate() -> float:
-    """Return floating point operations per second of a matrix product on this device, timed once for half a second."""
+    """Return floating point operations per second of a matrix product on this device, timed once."""
     n = 2048
     x = jnp.ones((n, n))
     product = jax.jit(jnp.matmul)
-    return 2 * n**3 / _timed(lambda: product(x, x), 0.5)
+    return 2 * n**3 / _timed(lambda: product(x, x))

@@ -3,20 +3,18 @@
 import time
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from texjax import checks, pyramid
 from texjax import config as configs
 from texjax.runs import estimates, inputs, machine
 from texjax.synthesis import build, optimize, schedule
-from texjax.synthesis import pictures as exemplar_pictures
 
 
 def plan(config: configs.Config, paths: inputs.Paths) -> list[tuple[str, str]]:
     """Return the rows (what, value) of a table, for the arguments of `run.synthesize`, whose errors it raises."""
     parts, pictures, reading = _checked(config, paths)
-    estimate = _estimate(config, parts, pictures, reading)
+    estimate = estimates.cost(config, parts, pictures, reading)
     width, height = config.size
     frames = f"{config.frames} frames x " if config.frames > 1 else ""
     weights = jax.tree.leaves(parts.extractor.weights)
@@ -39,12 +37,12 @@ def plan(config: configs.Config, paths: inputs.Paths) -> list[tuple[str, str]]:
 def cost(config: configs.Config, paths: inputs.Paths) -> estimates.Cost:
     """Return what a run would take, for the arguments of `run.synthesize`, whose errors it raises."""
     parts, pictures, reading = _checked(config, paths)
-    return _estimate(config, parts, pictures, reading)
+    return estimates.cost(config, parts, pictures, reading)
 
 
 def _checked(
     config: configs.Config, paths: inputs.Paths
-) -> tuple[build.Parts, dict[str, list[np.ndarray]], tuple[float, float]]:
+) -> tuple[build.Parts, dict[str, list[np.ndarray]], tuple[float, int]]:
     """The functions of the config, the pictures, and seconds and peak bytes of reading them.
 
     Raises TexjaxError for what cannot be run.
@@ -56,16 +54,6 @@ def _checked(
     seconds, peak = time.perf_counter() - begin, machine.peak_memory()
     reading = (seconds, peak if peak > before else 0)  # a process that has held more before does not tell
     return optimize.check(config, pictures, paths), pictures, reading
-
-
-def _estimate(
-    config: configs.Config,
-    parts: build.Parts,
-    pictures: exemplar_pictures.Pictures,
-    reading: tuple[float, float],
-) -> estimates.Cost:
-    jax.eval_shape(lambda: optimize.start(config, jax.tree.map(jnp.asarray, pictures)))  # raises for a wrong init
-    return estimates.cost(config, parts, pictures, reading)
 
 
 def _octaves(config: configs.Config, parts: build.Parts) -> list[tuple[str, str]]:
