@@ -13,7 +13,7 @@ import rich.table
 import rich.text
 
 from texjax import progress
-from texjax.runs import archive, machine, plan
+from texjax.runs import archive, estimates, machine
 from texjax.runs import run as runner
 from texjax.sweeps import entries
 
@@ -82,7 +82,7 @@ def show_sweep(directory: Path, runs: Collection[archive.Run]) -> None:
 
 
 def show_sweep_plan(
-    declared: Sequence[entries.Entry], runs: Mapping[str, archive.Run], costs: Sequence[plan.Cost | str]
+    declared: Sequence[entries.Entry], runs: Mapping[str, archive.Run], costs: Sequence[estimates.Cost | str]
 ) -> None:
     """Print a table with a line for each run, and then the time of all runs together.
 

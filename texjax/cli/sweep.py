@@ -82,7 +82,7 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
     programs.keep()
     if args.dry_run:
         with programs.device_errors():
-            costs = [_cost(entry) for entry in declaration.declared]
+            costs = _costs(declaration.declared)
         display.show_sweep_plan(declaration.declared, sweep.read_runs(declaration), costs)
         return
     for run in sweep.read_runs(declaration).values():
@@ -128,11 +128,19 @@ def _resources(args: argparse.Namespace) -> Callable[[Path], contract.Resources]
     return lambda folder: contract.Resources(jobs, folder.absolute(), args.cpus, args.gpus, args.tpus, options)
 
 
-def _cost(entry: Any) -> Any:
-    """Return memory and time of the run, or a sentence that says why it cannot be run."""
+def _costs(declared: Sequence[Any]) -> list[Any]:
+    """Return memory and time of each run, or a sentence that says why it cannot be run.
+
+    Only the first of the runs that share their programs compiles them.
+    """
     from texjax.runs import plan
 
-    try:
-        return plan.cost(entry.config, entry.pictures)
-    except errors.TexjaxError as error:
-        return str(error)
+    costs, programs = [], set()
+    for entry in declared:
+        try:
+            cost = plan.cost(entry.config, entry.pictures)
+            costs.append(cost._replace(seconds=cost.seconds - cost.once) if cost.program in programs else cost)
+            programs.add(cost.program)
+        except errors.TexjaxError as error:
+            costs.append(str(error))
+    return costs

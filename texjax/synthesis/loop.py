@@ -16,6 +16,7 @@ import numpy as np
 from jax import lax
 
 from texjax import errors, types
+from texjax.synthesis import heap
 
 BATCH_MODES = ("vmap", "map")
 
@@ -61,10 +62,13 @@ class Program(NamedTuple):
         images: [count, n, h, w, c], `count` independent problems. keys: [count], of the refreshes. fresh: whether to
         start from `images`; `state` is ignored then. begin: the number of steps taken before.
     empty: (images, keys, *args) -> a state of zeros, to be passed with `fresh`.
+    compile: (images, state, keys, *args), as of `run` -> nothing; the first call of `run` then needs no compiling, and
+        the compiler's memory is free before the program takes its own.
     """
 
     run: Callable[..., Any]
     empty: Callable[..., Any]
+    compile: Callable[..., None]
 
 
 def place(tree: Any) -> Any:
@@ -122,7 +126,13 @@ def program(
         shapes = jax.eval_shape(jax.vmap(lambda x, key: start(x, key, *args)), images, keys)
         return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
 
-    return Program(compiled(run_all), empty)
+    jitted = compiled(run_all)
+
+    def compile(images: Any, state: Any, keys: Any, *args: Any) -> None:
+        jitted.lower(images, state, keys, True, 0, 0, *args).compile()
+        heap.trim()
+
+    return Program(jitted, empty, compile)
 
 
 def _steps(
@@ -192,6 +202,8 @@ def iterate(
     while True:
         steps = 0 if fresh else min(save_every, max_iter - step)
         begin = time.perf_counter()
+        if fresh:
+            program.compile(images, state, keys, *args)
         state, images, log = _wait(program.run(images, state, keys, fresh, step, steps, *args))
         seconds = time.perf_counter() - begin
         step += steps

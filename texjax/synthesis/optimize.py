@@ -10,7 +10,7 @@ import numpy as np
 from texjax import config as configs
 from texjax import inits, settings, types
 from texjax.images import colors, edges
-from texjax.synthesis import build, loop, schedule
+from texjax.synthesis import build, heap, loop, schedule
 from texjax.synthesis import pictures as exemplar_pictures
 
 # Folded into the seed's key to draw for refreshes. Starts are drawn from the same key with the number of the output,
@@ -122,6 +122,7 @@ def targets(parts: build.Parts, octaves: int, pictures: exemplar_pictures.Pictur
             for picture in exemplar_pictures.exemplars(exemplars, pictures)
         ]
         joined |= parts.objective.join(summaries)
+    heap.trim()
     return joined
 
 
