@@ -33,6 +33,20 @@ inline bfloat16 narrow<bfloat16>(float x) {  // to the nearest, ties to even
   return {uint16_t(is_nan ? (bits >> 16) | 64 : rounded)};
 }
 
+// x where the activation is positive, and else 0.
+template <typename T>
+float passing(T activation, float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, 4);
+  if constexpr (std::is_same_v<T, bfloat16>) {
+    bits &= -uint32_t(int16_t(activation.bits) > 0);
+  } else {
+    bits &= -uint32_t(activation > 0);
+  }
+  std::memcpy(&x, &bits, 4);
+  return x;
+}
+
 template <typename From, typename To>
 void convert(const From* from, To* to, long n) {
   for (long i = 0; i < n; ++i) to[i] = narrow<To>(widen(from[i]));
@@ -138,14 +152,17 @@ void unpool(const Pooling& p, const T* map, long stride, long y, long x, long i,
   }
 }
 
-// ReLU's gradient: (gradient + more) where the activation is positive. more: may be null.
+// ReLU's gradient: (gradient + more) where the activation is positive. more: may be null. Without branches, so that
+// the compiler uses vectors.
 template <typename From, typename T>
-void masked(const From* gradient, const float* more, const T* activation, T* to, long n) {
+void masked(const From* __restrict gradient, const float* __restrict more, const T* __restrict activation,
+            T* __restrict to, long n) {
   if (more) {
-    for (long i = 0; i < n; ++i)
-      to[i] = narrow<T>(widen(activation[i]) > 0 ? widen(gradient[i]) + more[i] : 0.f);
+    for (long i = 0; i < n; ++i) to[i] = narrow<T>(passing(activation[i], widen(gradient[i]) + more[i]));
+  } else if constexpr (std::is_same_v<From, bfloat16>) {
+    for (long i = 0; i < n; ++i) to[i].bits = gradient[i].bits & -uint16_t(int16_t(activation[i].bits) > 0);
   } else {
-    for (long i = 0; i < n; ++i) to[i] = narrow<T>(widen(activation[i]) > 0 ? widen(gradient[i]) : 0.f);
+    for (long i = 0; i < n; ++i) to[i] = narrow<T>(passing(activation[i], widen(gradient[i])));
   }
 }
 
