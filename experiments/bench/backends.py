@@ -3,10 +3,10 @@
     python experiments/bench/backends.py [--weights VGG19.h5] [--sizes 128 256 512 1024] [--paddings valid circular]
         [--gram] [--repeats 7]
 
-The networks are the compact one and, with --weights, VGG-19. The value is the mean square of the activations of pool1 and
-conv3_2 or, with --gram, of their Gram matrices. All backends take turns, as others may use the machine, too: the table
-has medians of wall time, the processor's time (of all threads together), GFLOP/s of the convolutions by wall time, how
-many times as fast as XLA that is, and the relative error of the gradient beside XLA's float32.
+The networks are the compact one and, with --weights, VGG-19. The value is the mean square of the activations of pool1
+and conv3_2 or, with --gram, of their Gram matrices. All backends take turns, as others may use the machine too. The
+table has medians of wall time, of processor time (all threads together), GFLOP/s of the convolutions by wall time, how
+many times as fast as XLA that is, and the relative error of the gradient beside XLA's in float32.
 """
 
 import argparse
@@ -110,7 +110,9 @@ def main():
         return features.vgg19(args.weights, **settings)
 
     networks = {"compact": features.compact} | ({"vgg19": vgg19} if args.weights else {})
-    print("network  px    padding   backend         wall ms   cpu ms   GFLOP/s   x XLA   gradient's error")
+    head = ("network", "px", "padding", "backend", "wall ms", "CPU ms", "GFLOP/s", "x XLA", "error of the gradient")
+    print("|", " | ".join(head), "|")
+    print("|", " | ".join("---" for _ in head), "|")
     for size in args.sizes:
         image = np.random.default_rng(0).random((size, size, 3), np.float32)
         for padding in args.paddings:
@@ -126,7 +128,7 @@ def main():
                     for name, bf16 in (("torch float32", False), ("torch bf16", True)):
                         functions[name] = by_torch(extractor, padding, args.gram, bf16)
                 report(
-                    f"{network:8} {size:<5} {padding:9}",
+                    f"{network} | {size} | {padding}",
                     race(functions, image, args.repeats),
                     operations(extractor, size),
                 )
@@ -137,11 +139,8 @@ def report(label: str, results: dict[str, tuple[float, float, np.ndarray]], flop
     reference, _, exact = results["xla float32"]
     for name, (wall, cpu, gradient) in results.items():
         error = np.linalg.norm(gradient - exact) / np.linalg.norm(exact)
-        print(
-            f"{label} {name:14} {1e3 * wall:8.1f} {1e3 * cpu:8.1f} {flops / wall / 1e9:9.0f} {reference / wall:7.2f}   "
-            f"{error:.1e}",
-            flush=True,
-        )
+        speed = f"{flops / wall / 1e9:.0f} | {reference / wall:.2f}"
+        print(f"| {label} | {name} | {1e3 * wall:.1f} | {1e3 * cpu:.1f} | {speed} | {error:.1e} |", flush=True)
 
 
 if __name__ == "__main__":
