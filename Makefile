@@ -26,19 +26,24 @@ endif
 DOCS := texjax texjax.inits texjax.images.copies texjax.losses.joins texjax.losses.places texjax.optimizers.ranges \
 	texjax.sweeps.grids texjax.synthesis.loop
 
-.PHONY: help setup demo test test-slow lint format docs clean
+.PHONY: help setup native demo test test-slow test-native lint format docs clean
 
 help:
 	@echo "make demo       draw an exemplar and synthesize from it, into demo/"
 	@echo "make test       run the tests that are quick (ARGS='-k gram' is passed on to pytest)"
 	@echo "make test-slow  run the slow ones (SLOW='slow and not network' chooses by marker)"
+	@echo "make test-native  compile the convolutions by oneDNN, and run their tests"
 	@echo "make lint       check format, style and types"
 	@echo "make format     format, and repair what can be repaired"
 	@echo "make docs       pages of the API, into site/"
+	@echo "make native     compile the faster convolutions for CPU (needs g++ and oneDNN, Debian's libdnnl-dev)"
 	@echo "make setup      only make the environment, in $(VENV)"
 	@echo "make clean      remove everything that make made"
 
 setup: $(READY)
+
+native: $(READY)
+	$(BIN)/python -m texjax.features.native_build
 
 demo: $(READY)
 	rm -rf demo
@@ -51,6 +56,9 @@ test: $(READY)
 # pytest ends with 5 where no test was selected.
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m "$(SLOW)" $(ARGS) || [ $$? -eq 5 ]
+
+test-native: native
+	$(BIN)/python -m pytest -m "slow or not slow" tests/features/test_native.py tests/features/test_native_library.py $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
@@ -67,7 +75,7 @@ docs: $(READY)
 	$(BIN)/python -W error -W "ignore:JAXopt is no longer maintained" -m pdoc -d google -o site $(DOCS)
 
 clean:
-	rm -rf $(VENV) demo dist build site .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) texjax/native/*.so demo dist build site .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # uv is asked for its version because a mere wrapper of that name may be on the path.

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from texjax.features import native_library
+
 ROOT = Path(__file__).parent.parent
 SIDE = 80
 NO_SCHEDULE = "schedule.steps=()"
@@ -103,6 +105,17 @@ def test_benchmark(script: str, words: list, labels: list[str], folder: Path, ra
     _, *lines = rows(f"bench/{script}", *(files.get(word, word) for word in words))
     assert [row[0] for row in lines] == labels
     assert all(float(cell) > 0 for row in lines for cell in row[1:] if cell)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(isinstance(native_library.load(), str), reason=str(native_library.load()))
+def test_benchmark_of_backends():
+    """The error of the gradient: of float32, and of the 8 bits of bfloat16."""
+    _, *lines = rows("bench/backends", "--sizes", 64, "--paddings", "circular", "--repeats", 1)
+    by_backend = {row[3]: row for row in lines}
+    assert list(by_backend)[:3] == ["xla float32", "onednn float32", "onednn bf16"]
+    assert all(row[:3] == ["compact", "64", "circular"] and float(row[4]) > 0 for row in lines)
+    assert float(by_backend["onednn float32"][-1]) < 1e-5 < float(by_backend["onednn bf16"][-1]) < 0.1
 
 
 @pytest.mark.slow

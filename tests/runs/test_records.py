@@ -172,8 +172,9 @@ def test_movies_of_frames(count, stems, tmp_path):
 
 
 def test_environment():
-    environment = machine.environment()
-    assert set(environment) == {"versions", "platform", "devices"}
+    environment = machine.environment({"name": "random", "backend": "xla"})
+    assert set(environment) == {"versions", "platform", "devices", "backend", "backend_reason"}
+    assert (environment["backend"], environment["backend_reason"]) == ("xla", "features.backend is xla.")
     packages = {"python", "texjax", "jax", "jaxlib", "flax", "jaxopt", "optax", "numpy"}
     assert packages <= set(environment["versions"]) and environment["versions"]["numpy"] == np.__version__
     assert len(environment["devices"]) == jax.device_count()

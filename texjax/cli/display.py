@@ -27,8 +27,8 @@ def show_result(result: runner.Result) -> None:
         console.print(str(path))
 
 
-def show_plan(rows: list[tuple[str, str]]) -> None:
-    """Print the rows of a plan as a table of two columns."""
+def show_rows(rows: list[tuple[str, str]]) -> None:
+    """Print a table of two columns."""
     table: Any = rich.table.Table.grid(padding=(0, 2))
     for row in rows:
         table.add_row(*row)

@@ -111,7 +111,7 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
     programs.keep()
     with programs.device_errors():
         if args.dry_run:
-            display.show_plan(plan.plan(config, pictures))
+            display.show_rows(plan.plan(config, pictures))
             return
 
         def directory(parts: build.Parts) -> Path:

@@ -16,7 +16,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from texjax import errors, types
-from texjax.features import convolution
+from texjax.features import convolution, grids, native, native_library
 from texjax.features.weights import catalog, files, normalization, origins
 
 VGG19 = origins.BLOCKS["vgg19"]
@@ -105,40 +105,31 @@ def pool(x: Float[Array, "n h w c"], kind: str, padding: str) -> Float[Array, "n
     return POOLS[kind](x.reshape(n, x.shape[1] // 2, 2, x.shape[2] // 2, 2, c), axis=(2, 4))
 
 
-def grid(blocks: tuple[int, ...], padding: str, layer: str) -> types.Grid:
-    """Return where the outputs of `layer` lie; see `types.Grid`."""
-    names = layer_names(blocks)
-    # Whether each layer down to `layer` is a pooling.
-    poolings = [name.startswith("pool") for name in names[: names.index(layer) + 1 if layer in names else 0]]
-    valid = padding == "valid"
-    stride, receptive, spoiled = 1, 1, 0
-    for pooling in poolings:
-        receptive += stride * (1 if pooling else 2)
-        spoiled = (spoiled + 1) // 2 if pooling else spoiled + 1
-        stride *= 2 if pooling else 1
+def _native(network: VGG, layers: tuple[str, ...], image: Array, params: dict[str, Any]) -> types.Features:
+    """Run the network by oneDNN, see `native`."""
+    of_layers = operations(network.blocks, network.widths)
+    of_layers = of_layers[: max(i for i, (name, _) in enumerate(of_layers) if name in layers) + 1]
+    settings = {"max": network.pool == "max", "bf16": network.precision == "bf16"}
+    chain = native.chain(of_layers, layers, image.shape, network.padding, **settings)
+    convolved = [name for name, width in of_layers if width is not None]
 
-    def size(side: int) -> int:
-        for pooling in poolings:
-            if valid:
-                side = side // 2 if pooling else side - 2
-            else:
-                side = (side + 1) // 2 if pooling else side
-            # Reflection by one pixel needs two.
-            side = 0 if side < (2 if padding == "reflect" else 1) else side
-        return side
+    def by_xla(image: Array, params: native.Params) -> native.Maps:
+        features: Any = network.apply({"params": dict(zip(convolved, params, strict=True))}, image, layers)
+        return tuple(features[layer] for layer in layers)
 
-    return types.Grid(stride, receptive, 0 if valid else spoiled, size)
+    maps: Any = native.activations(chain, by_xla, image, [params[name] for name in convolved])
+    return dict(zip(layers, maps, strict=True))
 
 
 def extractor(
-    weights: types.Weights, blocks: tuple[int, ...], pool: str, padding: str, precision: str
+    weights: types.Weights, blocks: tuple[int, ...], pool: str, padding: str, precision: str, backend: str = "auto"
 ) -> types.Extractor:
     """Return the extractor of canonical weights, {"mean": [3], "conv1_1": {"kernel", "bias"}, ...}.
 
     Where a convolution has a "readout" [c, c'], its activation and that of a pooling after it are multiplied by the
     readout when they are returned; the next layer takes them without it.
 
-    Raises TexjaxError for an unknown pooling, padding or precision.
+    Raises TexjaxError for an unknown pooling, padding, precision or backend.
     """
     for setting, value, known in (
         ("pooling", pool, POOLS),
@@ -156,13 +147,17 @@ def extractor(
         for block, width in enumerate(WIDTHS, start=1)
     )
     network = VGG(blocks, widths, pool, padding, precision)
+    by_native = native_library.choose(backend, precision).name == "onednn"
 
     def apply(weights: types.Weights, image: types.Image, layers: tuple[str, ...]) -> types.Features:
         params = {name: {part: weights[name][part] for part in ("kernel", "bias")} for name in stored}
         computed = tuple(layer for layer in layers if layer != "pixels")
         features: Any = {}
-        if computed:
-            features = network.apply({"params": params}, image - weights["mean"][None, None], computed)
+        shifted = image - weights["mean"][None, None]
+        if computed and by_native and shifted.dtype == jnp.float32:
+            features = _native(network, computed, shifted, params)
+        elif computed:
+            features = network.apply({"params": params}, shifted, computed)
         for layer in computed:
             readout = weights[convolution_of[layer]].get("readout")
             if readout is not None:
@@ -177,18 +172,18 @@ def extractor(
             )
         if layer not in layers:
             raise errors.unknown("layer", layer, layers)
-        return grid(blocks, padding, layer)
+        return grids.of_network(names, padding, layer)
 
     return types.Extractor(jax.tree.map(jnp.asarray, weights), apply, layers, checked_grid)
 
 
-def _from_file(network: str, weights, pool, padding, normalize, precision, preprocessing) -> types.Extractor:
+def _from_file(network: str, weights, pool, padding, normalize, precision, backend, preprocessing) -> types.Extractor:
     """Read the weight file, and normalize its channels where that is asked for and not yet done."""
     stored = files.read(catalog.locate(network, weights or None), preprocessing, network)
     arrays = stored.layers
     if normalize and stored.metadata.get("normalized", "none") == "none":
         arrays = normalization.rescale(arrays, normalization.shipped_means(network, arrays))
-    return extractor(arrays, origins.BLOCKS[network], pool, padding, precision)
+    return extractor(arrays, origins.BLOCKS[network], pool, padding, precision, backend)
 
 
 def vgg19(
@@ -198,6 +193,7 @@ def vgg19(
     padding: str = "valid",
     normalize: bool = True,
     precision: str = "float32",
+    backend: str = "auto",
     preprocessing: str = "auto",
 ) -> types.Extractor:
     """Return VGG-19 down to the deepest layer of the weight file.
@@ -208,13 +204,15 @@ def vgg19(
         padding: of the convolutions, "valid", "same" (zeros), "reflect" or "circular".
         normalize: scale every channel to mean activation 1 over photographs (Gatys et al. 2015); the losses assume it.
         precision: of the features, "float32", "tf32" or "bf16"; their statistics are float32 always.
+        backend: what computes them, "xla", "onednn" (on CPU, where `make native` has built it) or "auto": oneDNN where
+            it is there and faster. With precision "tf32" oneDNN computes in float32.
         preprocessing: the input that the file's network expects, "caffe", "torchvision" or "amdegroot"; "auto" takes it
             from the file's format, name or checksum.
 
     Raises:
         TexjaxError: for an unknown setting, a missing or unreadable file, and missing means to normalize by.
     """
-    return _from_file("vgg19", weights, pool, padding, normalize, precision, preprocessing)
+    return _from_file("vgg19", weights, pool, padding, normalize, precision, backend, preprocessing)
 
 
 def compact(
@@ -224,6 +222,7 @@ def compact(
     padding: str = "valid",
     normalize: bool = True,
     precision: str = "float32",
+    backend: str = "auto",
     preprocessing: str = "auto",
 ) -> types.Extractor:
     """Return the small network that ships with texjax: VGG-19's layers down to pool3, distilled into fewer channels.
@@ -232,7 +231,7 @@ def compact(
     `weights` are the shipped ones, which are normalized.
     """
     weights = weights or catalog.project_folder() / COMPACT
-    return _from_file("vgg19", weights, pool, padding, normalize, precision, preprocessing)
+    return _from_file("vgg19", weights, pool, padding, normalize, precision, backend, preprocessing)
 
 
 def vgg16(
@@ -242,7 +241,8 @@ def vgg16(
     padding: str = "valid",
     normalize: bool = False,
     precision: str = "float32",
+    backend: str = "auto",
     preprocessing: str = "auto",
 ) -> types.Extractor:
     """Return VGG-16, with the settings of `vgg19`; `texjax weights normalize` measures its means, none are shipped."""
-    return _from_file("vgg16", weights, pool, padding, normalize, precision, preprocessing)
+    return _from_file("vgg16", weights, pool, padding, normalize, precision, backend, preprocessing)

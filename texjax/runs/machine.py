@@ -3,19 +3,28 @@
 import importlib.metadata
 import platform
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 
+from texjax.features import native_library
+
 PACKAGES = ("texjax", "jax", "jaxlib", "flax", "jaxopt", "optax", "numpy")
 
 
-def environment() -> dict[str, Any]:
-    """Return versions of software and names of devices, for run.json."""
+def environment(features: Mapping[str, Any]) -> dict[str, Any]:
+    """Return versions of software, names of devices and what computes the network, for run.json.
+
+    features: that group of the config.
+    """
+    choice = native_library.choose(features["backend"], features.get("precision", "float32"))
     versions = {package: importlib.metadata.version(package) for package in PACKAGES}
     return {
         "versions": {"python": platform.python_version(), **versions},
         "platform": platform.platform(),
+        "backend": choice.name,
+        "backend_reason": choice.reason,
         "devices": [f"{device.platform}:{device.id} {device.device_kind}" for device in jax.devices()],
     }
 

@@ -129,7 +129,7 @@ def begin(
         "seed": about["config"]["seed"],
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "status": "running",
-        **machine.environment(),
+        **machine.environment(about["config"]["features"]),
     }
     write_json(directory / archive.CONFIG_FILE, about["config"])
     write_json(directory / archive.RUN_FILE, record)

@@ -1,0 +1,200 @@
+"""A network of convolutions on CPU by oneDNN, which uses more of the processor than the convolutions of XLA.
+
+`texjax/native` holds the C++ source; `native_build` compiles it, and without that everything runs by XLA. Two calls of
+XLA's FFI, forward and backward, compute a whole network each, so that between layers the numbers stay as oneDNN wants
+them. Other platforms than CPU, float64 images and second derivatives take XLA's path.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array
+
+from texjax.features import grids, native_library
+
+PADDINGS = ("valid", "same", "reflect", "circular")
+
+Params = Sequence[dict[str, Array]]  # kernel [k, k, i, o] and bias [o] of each convolution
+Maps = tuple[Array, ...]  # [h, w, c]
+
+
+class Chain(NamedTuple):
+    """A network, as the library's calls take it.
+
+    sides: of the kernel of each operation, a convolution with bias and ReLU; 0 for a pooling of 2 x 2.
+    channels: that each operation returns.
+    sizes: [h, w] that each operation returns.
+    layers: the operations whose results are returned.
+    image: [h, w, c] of the image.
+    max: whether poolings take the largest value, or else the average.
+    bf16: whether the numbers are bfloat16, with sums of float32, or else float32.
+    """
+
+    sides: tuple[int, ...]
+    channels: tuple[int, ...]
+    sizes: tuple[tuple[int, int], ...]
+    layers: tuple[int, ...]
+    image: tuple[int, int, int]
+    padding: str
+    max: bool = False
+    bf16: bool = False
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the attributes of a call."""
+        lists = {"sides": self.sides, "channels": self.channels, "layers": self.layers, "shape": self.image}
+        numbers = {"padding": PADDINGS.index(self.padding), "max": self.max, "bf16": self.bf16}
+        return {
+            **{name: np.array(values, np.int64) for name, values in lists.items()},
+            **{name: np.int64(value) for name, value in numbers.items()},
+        }
+
+    def results(self) -> list[jax.ShapeDtypeStruct]:
+        """Return the shapes of the layers."""
+        return [jax.ShapeDtypeStruct((*self.sizes[i], self.channels[i]), jnp.float32) for i in self.layers]
+
+    def kept(self) -> jax.ShapeDtypeStruct:
+        """Return the shape of what the forward call keeps for the backward call, see `Network` in `network.h`."""
+        total = 0
+        shapes = zip((self.image[:2], *self.sizes), (self.image[2], *self.channels), (*self.sides, 0), strict=True)
+        for (height, width), channels, side in shapes:
+            border = 0 if self.padding == "valid" else side // 2
+            total += math.ceil((height + 2 * border) * (width + 2 * border) * channels / 64) * 64
+        return jax.ShapeDtypeStruct((total,), jnp.bfloat16 if self.bf16 else jnp.float32)
+
+
+def chain(
+    operations: Sequence[tuple[str, int | None]],
+    layers: Sequence[str],
+    shape: tuple[int, ...],
+    padding: str,
+    **settings: bool,
+) -> Chain:
+    """Return a network of convolutions of 3 x 3 and of poolings.
+
+    operations: names, and channels or None for a pooling. shape: [h, w, c] of the image.
+    """
+    names, channels = [name for name, _ in operations], []
+    for _, width in operations:
+        channels.append(channels[-1] if width is None else width)
+    height, width, depth = shape
+    sizes = [grids.of_network(names, padding, name).size for name in names]
+    return Chain(
+        sides=tuple(0 if width is None else 3 for _, width in operations),
+        channels=tuple(channels),
+        sizes=tuple((size(height), size(width)) for size in sizes),
+        layers=tuple(names.index(layer) for layer in layers),
+        image=(height, width, depth),
+        padding=padding,
+        **settings,
+    )
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def activations(chain: Chain, other: Callable[[Array, Params], Maps], image: Array, params: Params) -> Maps:
+    """Return the layers of `chain` for a float32 image [h, w, c].
+
+    other: the same function of (image, params) by XLA, for other platforms and second derivatives.
+    """
+
+    def native(image: Array, params: Params) -> Maps:
+        return _call("texjax_forward", chain, chain.results(), image, *_flat(params))
+
+    return lax.platform_dependent(image, params, cpu=native, default=other)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _with_maps(chain: Chain, other: Callable, image: Array, params: Params) -> tuple[Maps, Array]:
+    """The layers, and all maps of the network for the way back."""
+    kept = chain.kept()
+
+    def native(image: Array, params: Params) -> tuple[Maps, Array]:
+        *layers, maps = _call("texjax_forward", chain, [*chain.results(), kept], image, *_flat(params))
+        return tuple(layers), maps
+
+    def by_xla(image: Array, params: Params) -> tuple[Maps, Array]:
+        return other(image, params), jnp.zeros(kept.shape, kept.dtype)
+
+    return lax.platform_dependent(image, params, cpu=native, default=by_xla)
+
+
+def _forward(chain: Chain, other: Callable, image: Array, params: Params) -> tuple[Maps, Any]:
+    layers, maps = cast(Any, _with_maps)(chain, other, image, params)
+    return layers, (image, params, maps)
+
+
+def _backward(chain: Chain, other: Callable, residuals: Any, cotangents: Maps) -> tuple[Array, Params]:
+    return cast(Any, _pullback)(chain, other, *residuals, cotangents)
+
+
+activations.defvjp(_forward, _backward)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _pullback(
+    chain: Chain, other: Callable, image: Array, params: Params, maps: Array, cotangents: Maps
+) -> tuple[Array, Params]:
+    """The gradients of image and parameters, by two calls: the one that nobody asks for is dead code."""
+    like_image = jax.ShapeDtypeStruct(image.shape, image.dtype)
+    like_params = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in _flat(params)]
+
+    def of_image(image: Array, params: Params, maps: Array, cotangents: Maps) -> Array:
+        return _call("texjax_backward", chain, [like_image], maps, *_flat(params), *cotangents)[0]
+
+    def of_params(image: Array, params: Params, maps: Array, cotangents: Maps) -> Params:
+        flat = iter(_call("texjax_backward", chain, like_params, maps, *_flat(params), *cotangents))
+        return [dict(zip(("kernel", "bias"), pair, strict=True)) for pair in zip(flat, flat, strict=True)]
+
+    def by_xla(which: int) -> Callable[..., Any]:
+        return lambda image, params, maps, cotangents: _by_xla(other, image, params, cotangents)[which]
+
+    arguments = (image, params, maps, cotangents)
+    return (
+        lax.platform_dependent(*arguments, cpu=of_image, default=by_xla(0)),
+        lax.platform_dependent(*arguments, cpu=of_params, default=by_xla(1)),
+    )
+
+
+def _by_xla(other: Callable, image: Array, params: Params, cotangents: Maps) -> tuple[Array, Params]:
+    return jax.vjp(other, image, params)[1](cotangents)
+
+
+# Second derivatives: of the functions that XLA computes, which these two equal.
+def _with_maps_forward(chain: Chain, other: Callable, *arguments: Any) -> tuple[Any, Any]:
+    return _with_maps(chain, other, *arguments), arguments
+
+
+def _with_maps_backward(chain: Chain, other: Callable, residuals: Any, cotangents: Any) -> Any:
+    image, params = residuals
+    return _by_xla(other, image, params, cotangents[0])
+
+
+def _pullback_forward(chain: Chain, other: Callable, *arguments: Any) -> tuple[Any, Any]:
+    return cast(Any, _pullback)(chain, other, *arguments), arguments
+
+
+def _pullback_backward(chain: Chain, other: Callable, residuals: Any, cotangents: Any) -> Any:
+    image, params, maps, of_layers = residuals
+    of_image, of_params, of_cotangents = jax.vjp(functools.partial(_by_xla, other), image, params, of_layers)[1](
+        cotangents
+    )
+    return of_image, of_params, jnp.zeros_like(maps), of_cotangents
+
+
+_with_maps.defvjp(_with_maps_forward, _with_maps_backward)
+_pullback.defvjp(_pullback_forward, _pullback_backward)
+
+
+def _call(target: str, chain: Chain, results: Sequence[jax.ShapeDtypeStruct], *operands: Array) -> Any:
+    native_library.load()
+    # Each vmap adds an axis in front of all operands, of size 1 where an operand is not mapped: a batch is one call.
+    return tuple(jax.ffi.ffi_call(target, results, vmap_method="expand_dims")(*operands, **chain.attributes()))
+
+
+def _flat(params: Params) -> list[Array]:
+    return [part[name] for part in params for name in ("kernel", "bias")]
