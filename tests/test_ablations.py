@@ -20,7 +20,7 @@ from texjax.sweeps import entries
 from texjax.synthesis import optimize
 
 COUNTS = {  # number of runs, as the docstrings of the configs say
-    "ablations/analysis": 3,
+    "ablations/analysis": 5,
     "ablations/joins": 4,
     "ablations/layers": 12 + 4,
     "ablations/mrf": 3 * 3,

@@ -36,7 +36,8 @@ def synthesize(sources: Pictures, *, config: Config = "texture", **keys: Any) ->
         TexjaxError: for pictures, a config or keys that cannot be used, in one sentence.
     """
     settings = _config(config, keys)
-    return _run(settings, {"sources": _images(settings, "sources", sources)})
+    settings, fitted = _sources(settings, sources)
+    return _run(settings, {"sources": fitted})
 
 
 def transfer(content: Picture, styles: Pictures, *, config: Config = "multiscale_style", **keys: Any) -> np.ndarray:
@@ -59,10 +60,8 @@ def transfer(content: Picture, styles: Pictures, *, config: Config = "multiscale
     settings = _config(config, keys)
     picture, alpha = arrays.layer(settings, "content", content)
     settings = _sized_like(settings, picture, keys)
-    pictures = {
-        "sources": _images(settings, "sources", styles),
-        "content": [inputs.fit(settings, "content", 0, picture)],
-    }
+    settings, fitted = _sources(settings, styles)
+    pictures = {"sources": fitted, "content": [inputs.fit(settings, "content", 0, picture)]}
     return _run(settings, pictures, alpha)
 
 
@@ -91,7 +90,7 @@ def analogy(
     names = [str(x) if isinstance(x, str | os.PathLike) else "" for x in (a, a_prime, b)]
     inputs.check_analogy(fitted, [(name, layer.color.shape) for name, layer in zip(names, layers, strict=True)])
     pictures = {"sources": [fitted[1]], "content": [fitted[2]], "analogy": fitted}
-    return _run(settings, pictures, layers[2].alpha)
+    return _run(inputs.with_padding(settings, [layers[1].color]), pictures, layers[2].alpha)
 
 
 def iterate(
@@ -121,7 +120,7 @@ def iterate(
         picture = _image(settings, "content", content)
         settings = _sized_like(settings, picture, keys)
         pictures["content"] = [inputs.fit(settings, "content", 0, picture)]
-    pictures["sources"] = _images(settings, "sources", sources)
+    settings, pictures["sources"] = _sources(settings, sources)
     return optimize.prepare(settings, inputs.in_channels(settings, pictures | _start(settings))).iterates
 
 
@@ -194,9 +193,11 @@ def _run(config: configs.Config, pictures: dict[str, list[np.ndarray]], alpha: n
     return outputs[0] if len(outputs) == 1 else outputs
 
 
-def _images(config: configs.Config, group: str, pictures: Pictures) -> list[np.ndarray]:
-    """The pictures of a group, at the size that the config wants."""
-    return [inputs.fit(config, group, i, image) for i, image in enumerate(_all_images(config, group, pictures))]
+def _sources(config: configs.Config, sources: Pictures) -> tuple[configs.Config, list[np.ndarray]]:
+    """The config with the padding that suits the sources, and these at the size that the config wants."""
+    originals = _all_images(config, "sources", sources)
+    fitted = [inputs.fit(config, "sources", i, image) for i, image in enumerate(originals)]
+    return inputs.with_padding(config, originals), fitted
 
 
 def _all_images(config: configs.Config, group: str, pictures: Pictures) -> list[np.ndarray]:

@@ -63,10 +63,10 @@ def defaults() -> Config:
     # reduces each source until the network sees its largest features whole, at the coarsest octave, and two of them fit
     # into the output (see `images.periods`).
     config.source = ConfigDict(dict(width=0, scale=0.0, fit=0.0, max_fit=4.0, auto_width=False))
-    # `flatten` takes uneven light off the sources, see `images.light`: "none", "plane" or "bend"; "auto" takes a plane
-    # off unevenly lit sources where the output tiles. `padding` is the padding of the network and the pyramid where
-    # sources are analyzed. "auto" is the padding of the output, but "reflect" where the output tiles and a source does
-    # not, as the edges of a photograph do not fit together.
+    # `flatten` takes a smooth part off the sources, such as uneven light, see `images.light`: "periodic", "plane",
+    # "bend" or "none"; "auto" is "periodic" for sources that do not tile where the output does. `padding` is the
+    # padding of the network and the pyramid where sources are analyzed: "" is the padding of the output, and "auto" is
+    # "reflect" where the output tiles and a source does not, and else "".
     config.source.update(flatten="auto", padding="auto")
     # These hold for every picture that is read, and not for sources alone. `background` shows through transparent
     # pixels, and pictures of more than `max_pixels` are refused. `alpha` "auto" composites a picture where its alpha
@@ -86,11 +86,14 @@ def tiles(config: Config) -> bool:
 
 
 def source_padding(config: Config) -> tuple[str, str]:
-    """Return the padding of the network and that of the pyramid where sources are analyzed."""
+    """Return the padding of the network and that of the pyramid where sources are analyzed.
+
+    The value "auto" that `runs.inputs` has not settled yet is taken for that of sources that do not tile.
+    """
     padding = config.source.padding
-    if padding == "auto" and tiles(config):
-        return "reflect", "reflect"
     if padding == "auto":
+        padding = "reflect" if tiles(config) else ""
+    if not padding:
         return config.features.padding, config.pyramid.padding
     return padding, "reflect" if padding == "same" else padding
 

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int
 
 from texjax import pyramid, types, validate
 from texjax.features.weights import origins
-from texjax.images import colors
+from texjax.images import colors, light
 
 Sources = Sequence[types.AnyImage]
 Shape = tuple[int, int, int]
@@ -61,21 +61,11 @@ def _spot_noise(key: types.PRNGKey, shape: Shape, source: Float[Array, "_ _ c"])
     window_key, noise_key = jax.random.split(key)
     size = shape[:2]
     window_size = min(size[0], source.shape[0]), min(size[1], source.shape[1])
-    spot = _periodic(_window(window_key, window_size, source))
+    spot = light.periodic(_window(window_key, window_size, source))
     spot = spot - spot.mean((0, 1), keepdims=True)
     spectrum = jnp.fft.rfft2(spot, size, axes=(0, 1), norm="backward")
     white = jnp.fft.rfft2(jax.random.normal(noise_key, size), axes=(0, 1))
     return jnp.fft.irfft2(spectrum * white[..., None], size, axes=(0, 1)) / (spot.shape[0] * spot.shape[1]) ** 0.5
-
-
-def _periodic(image: Float[Array, "h w c"]) -> Float[Array, "h w c"]:
-    """The image without the smooth part that holds the jumps between opposite edges (Moisan 2011)."""
-    height, width, _ = image.shape
-    rows, columns = image[-1] - image[0], image[:, -1] - image[:, 0]
-    jumps = jnp.zeros_like(image).at[0].add(rows).at[-1].add(-rows).at[:, 0].add(columns).at[:, -1].add(-columns)
-    row_waves, column_waves = (2 * jnp.cos(2 * jnp.pi * jnp.arange(n) / n) - 2 for n in (height, width))
-    laplacian = (row_waves[:, None] + column_waves[None])[..., None].at[0, 0].set(1.0)  # the mean, 0, stays
-    return image - jnp.fft.ifft2(jnp.fft.fft2(jumps, axes=(0, 1)) / laplacian, axes=(0, 1)).real
 
 
 def symmetric(

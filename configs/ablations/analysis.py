@@ -4,8 +4,8 @@
     python experiments/tabulate.py SWEEP_DIR
     python experiments/contact_sheet.py SWEEP_DIR analysis.png --corners
 
-"auto" is the default of config `texture`: reflected, and without uneven light where a source has it. With circular
-padding, the jump between opposite edges of a photograph counts as a feature, and the picture gets a line.
+With circular padding, the jump between opposite edges of a photograph counts as a feature, and the picture gets a line.
+The last is the default of config `texture` for sources that do not tile.
 
 Arguments: `network=vgg19` needs its weights, see `texjax weights list`. `tiny` makes 72 px in a few iterations.
 """
@@ -13,8 +13,8 @@ Arguments: `network=vgg19` needs its weights, see `texjax weights list`. `tiny` 
 from texjax import config as configs
 from texjax.sweeps.grids import over, zipped
 
-PADDING = ("circular", "reflect", "auto")
-FLATTEN = ("none", "none", "auto")
+PADDING = ("circular", "circular", "reflect", "reflect", "reflect")
+FLATTEN = ("none", "periodic", "none", "plane", "periodic")
 
 
 def get_config(arg=None):

@@ -1,13 +1,12 @@
 """Uneven light: surfaces that were added by hand are taken off, and nothing else."""
 
-from pathlib import Path
-
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from texjax import errors, images
+from texjax import errors
 from texjax.images import light
 
 
@@ -47,53 +46,42 @@ def test_none_changes_nothing():
     np.testing.assert_array_equal(light.flatten(image, "none"), image)
 
 
-def test_the_planar_share_against_a_fit_of_block_means_by_hand():
-    rng = np.random.default_rng(1)
-    image = rng.random((40, 60, 3)).astype(np.float32) + np.linspace(0, 0.3, 60, dtype=np.float32)[None, :, None]
-    means = image.reshape(4, 10, 4, 15, 3).mean((1, 3), dtype=np.float64)
-    # Rows and columns of blocks are orthogonal, so that each slope is a projection of its own.
-    c = np.array([-3, -1, 1, 3])
-    slopes = (means * c[:, None, None]).sum((0, 1)), (means * c[None, :, None]).sum((0, 1))
-    explained = sum((slope**2 / (4 * (c**2).sum())).sum() for slope in slopes)
-    share = explained / ((means - means.mean((0, 1))) ** 2).sum()
-    assert light.planar_share(image) == pytest.approx(share, abs=1e-4)
-    assert share > light.LIGHT
+def smooth_part(image: np.ndarray) -> np.ndarray:
+    """Moisan's smooth part of one channel, by solving the linear system of the Laplacian itself."""
+    height, width = image.shape
+    rows, columns = (np.roll(np.eye(n), 1, 0) + np.roll(np.eye(n), -1, 0) - 2 * np.eye(n) for n in (height, width))
+    laplacian = np.kron(rows, np.eye(width)) + np.kron(np.eye(height), columns)
+    jumps = np.zeros(image.shape)
+    jumps[0] += image[-1] - image[0]
+    jumps[-1] -= image[-1] - image[0]
+    jumps[:, 0] += image[:, -1] - image[:, 0]
+    jumps[:, -1] -= image[:, -1] - image[:, 0]
+    return np.linalg.lstsq(laplacian, jumps.ravel(), rcond=None)[0].reshape(image.shape)
 
 
-@given(st.integers(0, 2**31 - 1))
-def test_a_gradient_on_noise_is_light_and_two_halves_of_another_color_are_not(seed: int):
-    noise = np.random.default_rng(seed).normal(0, 0.1, (64, 64, 3)).astype(np.float32)
-    x = np.linspace(-1, 1, 64, dtype=np.float32)[None, :, None]
-    assert light.planar_share(0.5 + 0.2 * x + noise) > 0.9
-    assert light.planar_share(0.5 + 0.4 * (abs(x) < 0.5) + noise) < 0.2
+def test_the_periodic_part_against_a_linear_system():
+    image = np.random.default_rng(0).random((12, 17, 3)).astype(np.float32)
+    expected = image - np.stack([smooth_part(image[..., k].astype(np.float64)) for k in range(3)], -1)
+    np.testing.assert_allclose(light.flatten(image, "periodic"), expected, atol=1e-5)
+    np.testing.assert_allclose(light.periodic(jnp.asarray(image)), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["uneven_light.png", "pale_uneven.png"])
-def test_uneven_photographs_are_recognized(test_data: Path, name: str):
-    assert light.is_uneven(images.load(test_data / "cases" / name))
+@given(st.integers(4, 40), st.integers(4, 40), st.integers(0, 2**31 - 1))
+def test_the_periodic_part_of_a_gradient_is_its_mean(height: int, width: int, seed: int):
+    """A gradient along one axis is a smooth part as a whole: of values i at the pixels, its jump is n - 1."""
+    slope, level = np.random.default_rng(seed).uniform(-0.3, 0.3, (2, 3))
+    image = (0.5 + level + slope * np.linspace(-1, 1, width)[None, :, None]).repeat(height, 0).astype(np.float32)
+    flat = light.flatten(image, "periodic")
+    np.testing.assert_allclose(flat.mean((0, 1)), 0.5 + level, atol=1e-5)
+    # Neighbors differ by 2 slope / (width - 1), and the smooth part by 2 slope / width.
+    assert np.abs(flat - 0.5 - level).max() <= np.abs(slope).max() / width + 1e-5
 
 
-@pytest.mark.parametrize(
-    "name", ["bark.jpg", "embark_1.jpg", "embark_2.jpg", "embark_3.jpg", "embark_multiexample_3.jpg"]
-)
-def test_textures_are_not_taken_for_light(test_data: Path, name: str):
-    assert not light.is_uneven(images.load(test_data / "images" / name, width=256))
-
-
-def test_a_gradient_that_is_lost_in_the_texture_stays():
-    """Of 8 levels, 0.0026 of a variance of 0.3^2; the means of blocks of noise follow it nevertheless."""
-    noise = np.random.default_rng(0).normal(0.5, 0.01, (64, 64, 3)).astype(np.float32)
-    x = np.linspace(-1, 1, 64, dtype=np.float32)[None, :, None]
-    stripes = 0.3 * np.where(np.arange(64) % 2, 1, -1).astype(np.float32)[None, :, None]
-    assert light.planar_share(noise + 4 / 255 * x) > light.LIGHT
-    assert light.is_uneven(noise + 4 / 255 * x)
-    assert not light.is_uneven(noise + stripes + 4 / 255 * x)
-
-
-@pytest.mark.parametrize("shape", [(3, 50), (50, 1), (8, 8)])
-def test_nothing_can_be_said_of_a_tiny_or_a_plain_picture(shape: tuple[int, int]):
-    assert light.planar_share(np.full((*shape, 3), 0.5, np.float32)) == 0
-    assert not light.is_uneven(np.full((*shape, 3), 0.5, np.float32))
+def test_a_period_of_a_wave_keeps_its_shape():
+    """What tiles has small jumps, and little is taken off."""
+    wave = 0.5 + 0.3 * np.sin(2 * np.pi * np.arange(64) / 64)
+    image = np.broadcast_to(wave[None, :, None], (48, 64, 3)).astype(np.float32)
+    assert np.abs(light.flatten(image, "periodic") - image).max() < 0.3 * 2 * np.pi / 64
 
 
 def test_an_unknown_method():

@@ -15,6 +15,7 @@ from texjax.runs import run
 from texjax.synthesis import build, optimize, schedule
 
 STEPS = "--config.schedule.steps=(4,)"
+FLAT = "--config.source.flatten=none"  # the stripes do not tile
 ADAM = "--config.optimizer={'name': 'adam'}"  # quickest to compile
 
 
@@ -133,7 +134,7 @@ def test_the_next_start_is_the_low_passed_result_with_fresh_detail():
 
 
 def test_a_run_over_resolutions(picture: Path, tmp_path: Path):
-    config = configs.load("random:tiny", [STEPS, ADAM, "--config.count=2"])
+    config = configs.load("random:tiny", [STEPS, ADAM, FLAT, "--config.count=2"])
     pixels = []
     for name in ("first", "again"):
         (tmp_path / name).mkdir()
@@ -155,7 +156,7 @@ def test_an_interrupt_at_a_coarse_resolution_leaves_a_whole_picture(picture: Pat
             raise KeyboardInterrupt
 
     (tmp_path / "run").mkdir()
-    config = configs.load("random:tiny", [STEPS, ADAM])
+    config = configs.load("random:tiny", [STEPS, ADAM, FLAT])
     result = run.synthesize(config, {"sources": [picture]}, lambda parts: tmp_path / "run", interrupt)
     assert (result.status, result.steps) == ("interrupted", 3)
     assert pixels_of(result.paths[0]).shape == (48, 48, 3)

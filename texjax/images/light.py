@@ -1,58 +1,31 @@
-"""Uneven light in pictures of textures: a smooth surface is fitted to each channel and taken off.
+"""Uneven light in pictures of textures: a smooth part is taken off.
 
-A photograph is often brighter at one side than at the other. A picture that tiles cannot have such a gradient, so the
-statistics of the photograph ask for something that no such picture has. A plane also fits a picture whose parts differ,
-such as smoke on a dark ground, and taking it off would then turn the black gray. `planar_share` tells the two apart.
+A photograph is often brighter at one side than at the other. A picture that tiles cannot have such a gradient. Where
+the network analyzes the photograph as if it tiled, the jump between opposite edges counts as a feature, and the result
+has a straight line. Where it analyzes the photograph with reflected edges, the statistics ask for something that no
+picture that tiles has, and the result has blotches.
 """
 
+from typing import Any
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from texjax import errors
 
 DEGREES = {"none": 0, "plane": 1, "bend": 2}  # of the polynomial in x and y
-METHODS = ("auto", *DEGREES)
-
-# From this share on, a gradient is light. The share is 0.74 and 1.0 for noise under uneven light, and 0.72 for bark to
-# which a gradient of 47 levels was added. It is at most 0.66 for photographs of even textures, of smoke and of scenes.
-LIGHT = 0.7
-SEEN = 0.02  # share of the variance of all pixels below which a gradient is lost in the texture
-BLOCKS = 4  # to a side
+METHODS = ("auto", "periodic", *DEGREES)
 
 Image = Float[np.ndarray, "h w 3"]
 
 
-def is_uneven(image: Image) -> bool:
-    """Return whether light on an even texture explains the picture's gradient, and the gradient is seen."""
-    return planar_share(image) >= LIGHT and _explained(image) >= SEEN
-
-
-def planar_share(image: Image) -> float:
-    """Return the share of the variance between the means of 4 x 4 blocks that a plane explains, in [0, 1].
-
-    The plane is fitted to the means of each channel. Light on an even texture makes the means planar, and the means of
-    a picture of different parts are not. The share is 0 for a picture without variance, or with fewer than 4 pixels on
-    a side.
-    """
-    if min(image.shape[:2]) < BLOCKS:
-        return 0.0
-    rows = [block.mean(0, np.float64) for block in np.array_split(image, BLOCKS)]
-    means = np.stack([[block.mean(0) for block in np.array_split(row, BLOCKS)] for row in rows]).astype(np.float32)
-    return _explained(means)
-
-
-def _explained(image: Image) -> float:
-    """The share of the variance of the channels that planes explain; 0 where there is no variance."""
-    variance, rest = (((x - x.mean((0, 1))) ** 2).sum(dtype=np.float64) for x in (image, flatten(image, "plane")))
-    return 1 - float(rest / variance) if variance else 0.0
-
-
 def flatten(image: Image, method: str) -> Image:
-    """Subtract the polynomial of x and y that fits each channel best in the least squares; its mean is kept.
+    """Return the image without the smooth part that the method names; the mean of each channel is kept.
 
     Args:
         image: sRGB in [0, 1].
-        method: "none", "plane" (1, x, y) or "bend" (also x^2, x y, y^2, as of a vignette).
+        method: "periodic", see `periodic`; or the polynomial of x and y that fits each channel best in the least
+            squares: "plane" (1, x, y) or "bend" (also x^2, x y, y^2, as of a vignette); or "none".
 
     Returns:
         The picture, float32; its values may leave [0, 1] by a little.
@@ -60,8 +33,10 @@ def flatten(image: Image, method: str) -> Image:
     Raises:
         TexjaxError: for an unknown method.
     """
+    if method == "periodic":
+        return np.asarray(periodic(image.astype(np.float64)), np.float32)
     if method not in DEGREES:
-        raise errors.unknown("method of source.flatten", method, DEGREES)
+        raise errors.unknown("method of source.flatten", method, [name for name in METHODS if name != "auto"])
     if method == "none":
         return image
     height, width, _ = image.shape
@@ -76,3 +51,22 @@ def flatten(image: Image, method: str) -> Image:
     light = (basis @ coefficients).reshape(image.shape)
     light = light - light.mean((0, 1), keepdims=True)
     return (image - light).astype(np.float32)
+
+
+def periodic(image: Float[Array | np.ndarray, "h w c"]) -> Float[Array | np.ndarray, "h w c"]:
+    """Return the image without the smooth part that holds the jumps between opposite edges; arrays of NumPy or JAX.
+
+    u - s, where the discrete Laplacian of s is that of u with the jumps at its edges (Moisan 2011, Periodic plus Smooth
+    Image Decomposition, JMIV 39). A linear gradient is such a smooth part as a whole.
+    """
+    xp: Any = image.__array_namespace__()
+    height, width, _ = image.shape
+    first_row, last_row = (xp.eye(height, dtype=image.dtype)[i][:, None, None] for i in (0, -1))
+    first_column, last_column = (xp.eye(width, dtype=image.dtype)[i][None, :, None] for i in (0, -1))
+    jumps = (first_row - last_row) * (image[-1] - image[0])[None]
+    jumps = jumps + (first_column - last_column) * (image[:, -1] - image[:, 0])[:, None]
+    row_waves, column_waves = (2 * xp.cos(2 * xp.pi * xp.arange(n) / n) - 2 for n in (height, width))
+    laplacian = row_waves[:, None] + column_waves[None]
+    laplacian = xp.where(laplacian == 0, 1.0, laplacian)[..., None]  # of the mean, whose jumps add up to 0
+    smooth = xp.fft.ifft2(xp.fft.fft2(jumps, axes=(0, 1)) / laplacian, axes=(0, 1)).real
+    return image - smooth.astype(image.dtype)

@@ -12,17 +12,24 @@ import numpy as np
 from texjax import config as configs
 from texjax import errors, images, pyramid
 from texjax.images import alpha as transparency
-from texjax.images import colors, files, light
+from texjax.images import colors, edges, files, light
 from texjax.runs import scale
+
+SEEN = 4  # standard deviation, in levels of 255, from which on a part that is taken off a source is told
 
 Paths = Mapping[str, Sequence[Path]]  # group -> files
 
 
 class Inputs(NamedTuple):
-    """The pictures of each group, [h, w, c], and the alpha [h, w, 1] that results are to have, or None."""
+    """What a run reads.
+
+    pictures: of each group, [h, w, c]. alpha: [h, w, 1] that results are to have, or None. config: with the padding of
+    the analysis that suits the sources, see `with_padding`.
+    """
 
     pictures: dict[str, list[np.ndarray]]
     alpha: np.ndarray | None
+    config: configs.Config
 
 
 def with_start(config: configs.Config, paths: Paths) -> Paths:
@@ -51,16 +58,26 @@ def load_with_alpha(config: configs.Config, paths: Paths) -> Inputs:
         like = read(paths["analogy"][1] if group == "analogy" else path).color if auto_width else None
         return fitting_size(config, group, position, images.shape(path, limit), like)
 
-    pictures, alpha = {}, None
+    pictures, alpha, settled = {}, None, config
     for group, of_group in paths.items():
         sizes = [sized(group, i, path) for i, path in enumerate(of_group)]
         layers = [read(path, None if auto_width else size) for path, size in zip(of_group, sizes, strict=True)]
         pictures[group] = [_fit(config, group, i, layers[i].color, size) for i, size in enumerate(sizes)]
         if group == "content":
             alpha = layers[0].alpha
+        if group == "sources":
+            settled = with_padding(config, [layer.color for layer in layers])
     if "analogy" in paths:
         check_analogy(pictures["analogy"], [(str(path), images.shape(path, limit)) for path in paths["analogy"]])
-    return Inputs(in_channels(config, pictures), fit_alpha(config, alpha))
+    return Inputs(in_channels(config, pictures), fit_alpha(config, alpha), settled)
+
+
+def with_padding(config: configs.Config, sources: Sequence[np.ndarray]) -> configs.Config:
+    """Return the config with the padding of the analysis that "auto" means for sources as they are, [h, w, 3]."""
+    if config.source.padding != "auto":
+        return config
+    reflected = configs.tiles(config) and not all(map(edges.fit, sources))
+    return configs.overridden(config, {"source.padding": "reflect" if reflected else ""})
 
 
 def in_channels(config: configs.Config, pictures: dict[str, list[np.ndarray]]) -> dict[str, list[np.ndarray]]:
@@ -131,25 +148,27 @@ def _fit(config: configs.Config, group: str, position: int, image: np.ndarray, s
     if _is_like_the_output(group, position):
         return np.asarray(pyramid.stretch(jnp.asarray(image), (size[1], size[0])))
     resized = images.resize(image, size=None if size == image.shape[1::-1] else size)
-    return _flattened(config, position, resized) if group == "sources" else resized
+    if group != "sources":
+        return resized
+    method = config.source.flatten
+    if method == "auto":  # the edges are looked at before they are resized
+        method = "periodic" if configs.tiles(config) and not edges.fit(image) else "none"
+    return _flattened(method, position, resized)
 
 
 def _is_like_the_output(group: str, position: int) -> bool:
     return group in ("content", "init") or (group == "analogy" and position == 2)
 
 
-def _flattened(config: configs.Config, position: int, image: np.ndarray) -> np.ndarray:
-    """The source without uneven light where the config asks for it, or where a picture that tiles needs it."""
-    method = config.source.flatten
-    if method == "auto":
-        is_uneven = configs.tiles(config) and light.is_uneven(image)
-        method = "plane" if is_uneven else "none"
+def _flattened(method: str, position: int, image: np.ndarray) -> np.ndarray:
+    """The source without what the method of `light` takes off it, which is told where it is seen."""
     flat = light.flatten(image, method)
-    span = round(255 * float(np.ptp((image - flat).mean(-1))))
-    if method != "none":
+    levels = 255 * (image - flat).mean(-1)
+    if levels.std() >= SEEN:
+        part = "smooth part that its opposite edges differ by" if method == "periodic" else f"{method} that fits it"
         warnings.warn(
-            f"source {position + 1} is unevenly lit, and a {method} of {span} levels of 255 is taken off it; "
-            f"--config.source.flatten=none leaves it as it is.",
+            f"source {position + 1} is seen without the {part}, {round(float(np.ptp(levels)))} levels of 255; "
+            f"--config.source.flatten=none leaves this in.",
             errors.TexjaxWarning,
             stacklevel=2,
         )

@@ -50,8 +50,8 @@ def synthesize(
     """
     checks.values(config)
     paths = inputs.with_start(config, paths)
-    pictures, alpha = inputs.load_with_alpha(config, paths)
-    prepared = optimize.prepare(config, pictures, paths)
+    pictures, alpha, settled = inputs.load_with_alpha(config, paths)
+    prepared = optimize.prepare(settled, pictures, paths)
     alpha = _writable(alpha, config.output.format)
     about = {"config": config.to_dict(), **_digests(prepared.parts, pictures, paths)}
     where = directory(prepared.parts)

@@ -9,7 +9,7 @@ import numpy as np
 
 from texjax import config as configs
 from texjax import inits, settings, types
-from texjax.images import colors, edges
+from texjax.images import colors
 from texjax.synthesis import build, heap, loop, schedule
 from texjax.synthesis import pictures as exemplar_pictures
 
@@ -58,7 +58,6 @@ def prepare(
     Raises:
         TexjaxError: for a config, or pictures, that cannot be run, before anything is optimized.
     """
-    config = with_padding(config, pictures)
     parts = check(config, pictures, names)
     stages = schedule.stages(config)
     problem = _problem(stages[0].resolution, pictures)
@@ -73,23 +72,12 @@ def check(
 ) -> build.Parts:
     """Return the functions of the config; raise TexjaxError for a config or pictures that cannot be run."""
     exemplar_pictures.check_groups(config, list(pictures))
-    config = with_padding(config, pictures)
     parts = build.parts(config)
     numbers = {group: [f"{i}" for i in range(1, len(images) + 1)] for group, images in pictures.items()}
     exemplar_pictures.check_sizes(
         config, parts.extractor, parts.source_extractor, parts.terms, pictures, names or numbers
     )
     return parts
-
-
-def with_padding(config: configs.Config, pictures: exemplar_pictures.Pictures) -> configs.Config:
-    """Return the config with circular padding for sources that tile, where it leaves the padding to the pictures."""
-    sources = pictures.get("sources", ())
-    if config.source.padding != "auto" or not configs.tiles(config) or not sources:
-        return config
-    if not all(edges.fit(np.asarray(source)) for source in sources):
-        return config
-    return configs.overridden(config, {"source.padding": "circular"})
 
 
 def start(config: configs.Config, pictures: exemplar_pictures.Pictures) -> jax.Array:
