@@ -4,9 +4,11 @@
 
 Each case is the command in a process of its own, with `--dry-run`, without, and with it again, and nothing that another
 process has compiled. The time said is the mean of both plans. The memory taken is the peak of the resident set, and the
-time taken is the wall time of the process. A photograph of 24 megapixels is made by enlarging IMAGE. Some cases take fewer steps than
-their config has, as time per step is constant. Times depend on what else the machine does at that moment, which the
-estimate follows by timing an evaluation and a product of matrices. The script prints a Markdown table.
+time taken is the wall time of the process. A photograph of 24 megapixels is made by enlarging IMAGE. Some cases take
+fewer steps than their config has, as time per step is constant. Times depend on what else the machine does at that
+moment, which the estimate follows by timing an evaluation and a product of matrices.
+
+The script prints a Markdown table.
 """
 
 import argparse
