@@ -28,7 +28,7 @@ def device(monkeypatch):
     def install(rate: float) -> None:
         monkeypatch.setattr(operations, "rate", lambda: rate)
         monkeypatch.setattr(operations, "TIMED", 0.0)
-        for name in ("STARTING", "SMALL_COMPILED", "COMPILED"):
+        for name in ("STARTING", "SMALL_COMPILED", "COMPILED", "FIRST"):
             monkeypatch.setattr(estimates, name, 0.0)
 
     estimates._program.cache_clear()

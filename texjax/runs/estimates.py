@@ -22,10 +22,12 @@ from texjax.synthesis import build, optimize, schedule
 from texjax.synthesis import pictures as exemplar_pictures
 
 MIB = 2**20
-# Measured on CPU: the time of an iteration in evaluations of the objective.
-ITERATION = 1.25
-# The program of the loop has so many times the operations of an evaluation: the start, the line search and L-BFGS.
-LOOP = 2.7
+# Measured on CPU: the time of an iteration in evaluations of the objective, and for how many iterations the first line
+# searches of a resolution last beside.
+ITERATION, FIRST = 1.2, 7
+# The program of the loop evaluates the objective in so many places, and has so many operations of its own. With several
+# outputs together (vmap) every iteration runs both places, and the program is longer by so much.
+PLACES, MINIMIZER, TOGETHER = 2, 1700, 1.5
 # Beside its large programs each resolution runs small ones: those of the start, which are counted, and so many more, to
 # reduce the pictures and join the summaries, and from the second on to enlarge the picture.
 OTHERS, ENLARGING = 20, 38
@@ -109,11 +111,16 @@ def cost(
     small = _small_programs(config, pictures, len(works))
     once = (STARTING + SMALL_COMPILED * small + COMPILED * lines) / operations.rate()
     analyzing = sum(work.summaries.flops for work in works) / (operations.EFFICIENCY * operations.rate())
-    flops = sum(resolution.config.max_iter * work.flops for resolution, work in zip(resolutions, works, strict=True))
+    flops = sum((size.config.max_iter + FIRST) * work.flops for size, work in zip(resolutions, works, strict=True))
     written = sum(r.config.max_iter / config.save_every * math.prod(r.config.size) for r in resolutions)
-    outputs = config.count * (flops * works[-1].pace + config.frames * written * PICTURE)
+    outputs = _in_turn(config) * flops * works[-1].pace + config.count * config.frames * written * PICTURE
     memory = max(reading[1], _memory(config, parts, pictures, works, SMALL * small))
     return Cost(once + reading[0] + analyzing + outputs, memory, once, hash((tuple(works), config.batch_mode)))
+
+
+def _in_turn(config: configs.Config) -> int:
+    """The number of times that the loop's program is run: for each output, or for all of them together."""
+    return 1 if config.batch_mode == "vmap" else config.count
 
 
 def _small_programs(config: configs.Config, pictures: exemplar_pictures.Pictures, resolutions: int) -> int:
@@ -136,12 +143,12 @@ def _memory(
     small: bytes that small programs leave.
     """
     last, device = works[-1], jax.devices()[0].platform
-    together = config.count if config.batch_mode == "vmap" else 1
+    together = config.count // _in_turn(config)
     history = config.optimizer.get("history_size", 0)
     images = 4 * optimize.channels(pictures) * math.prod(config.size) * config.frames
     state = config.count * images * (2 * history + 3)
     # The state goes in and comes out; the line search and the update hold about one more history of the images.
-    iterating = 2 * state + together * (SCRATCH * last.temporary + images * max(history, 3))
+    iterating = 2 * state + SCRATCH * last.temporary + together * images * max(history, 3)
     held = sum(array.nbytes for array in jax.tree.leaves(parts.extractor.weights))
     held += sum(np.asarray(image).nbytes for group in pictures.values() for image in group)
     if device != "cpu":
@@ -175,12 +182,15 @@ def _program(
     wanted = exemplar_pictures.distinct_exemplars(parts.terms, config.octaves)
     sets = {exemplars: exemplar_pictures.exemplars(exemplars, pictures) for exemplars in wanted}
     width, height = config.size
-    images = jax.ShapeDtypeStruct((config.frames, height, width, optimize.channels(pictures)), jnp.float32)
+    together = config.count // _in_turn(config)
+    images = jax.ShapeDtypeStruct((together, config.frames, height, width, optimize.channels(pictures)), jnp.float32)
     arguments = (images, parts.extractor.weights, _targets(parts, sets))
     summaries = Summaries(*np.sum([_summaries(parts, *pair, below) for pair in sets.items()], 0).tolist())
     targets = sum(math.prod(a.shape) * a.dtype.itemsize for a in jax.tree.leaves(arguments[-1]))
     flops, seconds, temporary, lines = _step(parts, below, *arguments)
-    return Work(flops, seconds / flops if flops else 0.0, temporary, LOOP * lines, targets, summaries)
+    times, longer = (1, 1.0) if together == 1 else (PLACES, TOGETHER)
+    pace = seconds / flops if flops else 0.0
+    return Work(times * flops, pace, temporary, longer * (PLACES * lines + MINIMIZER), targets, summaries)
 
 
 def _targets(parts: build.Parts, sets: Any) -> dict[str, Any]:
@@ -214,13 +224,14 @@ def _step(parts: build.Parts, below: int, *arguments: Any) -> tuple[int | float,
     def refresh(*arguments: Any) -> Any:
         return problem.refresh(*arguments, None, jax.random.key(0), 0)
 
-    choices = jax.eval_shape(refresh, *arguments) if problem.periods else {}
-    evaluate = jax.value_and_grad(problem.value, has_aux=True)
+    refresh_all = jax.vmap(refresh, (0, None, None))
+    choices = jax.eval_shape(refresh_all, *arguments) if problem.periods else {}
+    evaluate = jax.vmap(jax.value_and_grad(problem.value, has_aux=True), (0, None, None, 0))
     evaluation = operations.measure(evaluate, not below, *arguments, choices)
     flops, seconds = ITERATION * evaluation.flops, ITERATION * evaluation.seconds
     if not problem.periods:
         return flops, seconds, evaluation.temporary, evaluation.lines
-    search = operations.measure(refresh, not below, *arguments)
+    search = operations.measure(refresh_all, not below, *arguments)
     flops += (search.flops + evaluation.flops) / min(problem.periods)
     seconds += (search.seconds + evaluation.seconds) / min(problem.periods)
     return flops, seconds, max(evaluation.temporary, search.temporary), evaluation.lines + search.lines
