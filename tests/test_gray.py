@@ -127,6 +127,7 @@ def test_the_file_has_one_channel(paths, tmp_path, bits: int):
     assert {mode(file) for file in (run / "progress").glob("*.png")} == {"L"}
 
 
+@pytest.mark.slow
 def test_transfer_of_gray_to_gray_is_gray_and_of_color_to_gray_is_not(paths, tmp_path):
     for name, expected in (("rgb", "L"), ("colored", "RGB")):
         run = tmp_path / name
