@@ -114,8 +114,8 @@ def test_metrics(tiny):
 
 
 def test_the_config_is_the_resolved_one(tiny, pictures):
-    args = main._parser().parse_args(["synthesize", str(pictures["a"]), *TINY])
-    assert tiny.read("config.json") == json.loads(json.dumps(synthesize.resolve(args, []).to_dict()))
+    args = main._parser().parse_args(["synthesize", str(pictures["a"]), *TINY[:2]])
+    assert tiny.read("config.json") == json.loads(json.dumps(synthesize.resolve(args, TINY[2:]).to_dict()))
 
 
 def test_the_record_is_complete(tiny, pictures):
