@@ -96,7 +96,7 @@ def main():
     print(f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS), sep="\n")
     ratios = {}
     for (name, picture), seed in itertools.product(pictures.items(), range(args.seeds)):
-        start = inits.noise(jax.random.key(seed), (args.size, args.size), [], mean=10 / 255, deviation=1 / 255)[None]
+        start = inits.noise(jax.random.key(seed), (args.size, args.size, 3), [], mean=10 / 255, deviation=1 / 255)[None]
         targets = problem.join([jax.jit(problem.summarize)(extractor.weights, jnp.asarray(picture))])
         inputs = (extractor.weights, targets)
         bare = bare_seconds(evaluate, (start, *inputs))

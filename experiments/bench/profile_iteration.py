@@ -15,7 +15,7 @@ import jax
 
 from texjax import config as configs
 from texjax import pyramid
-from texjax.runs import plan
+from texjax.runs import operations
 from texjax.synthesis import build, optimize
 
 STEPS = 10
@@ -64,7 +64,7 @@ def main() -> None:
     for name, function in programs.items():
         compiled = jax.jit(function).lower(*inputs).compile()
         calls[name] = lambda compiled=compiled: compiled(*inputs)
-        flops[name] = plan._cost(function, *inputs)[0]
+        flops[name] = operations.analyze(jax.jit(function).trace(*inputs), compiling=False).flops
     calls["iteration"] = lambda: parts.program.run(images, state, keys, False, 0, STEPS, weights, targets)
     times = {name: [] for name in calls}
     for _ in range(args.repeats + 1):
@@ -75,7 +75,7 @@ def main() -> None:
     for name, median in medians.items():
         rate = f"{flops[name] / median / 1e9:.0f}" if name in flops else ""
         print(f"| {name} | {median:.4f} | {median / medians['iteration']:.2f} | {rate} |")
-    print(f"| plain matrix product | | | {plan._rate() / 1e9:.0f} |")
+    print(f"| plain matrix product | | | {operations.rate() / 1e9:.0f} |")
 
 
 if __name__ == "__main__":
