@@ -81,8 +81,8 @@ def defaults() -> Config:
 
 
 def tiles(config: Config) -> bool:
-    """Return whether the pictures of a run repeat without a seam: the padding of the network is circular."""
-    return config.features.padding == "circular"
+    """Return whether the pictures of a run repeat without a seam: the network and the pyramid wrap around."""
+    return config.features.padding == config.pyramid.padding == "circular"
 
 
 def source_padding(config: Config) -> tuple[str, str]:

@@ -21,6 +21,7 @@ CUT = TILE[:, :49]  # from 0.5 to 0.3, times a wave
         ("random:tiny", ["--config.source.padding=circular"], [CUT], ("circular", "circular")),
         ("random:tiny", ["--config.source.padding=same"], [CUT], ("same", "reflect")),
         ("random:tiny", ["--config.features.padding=valid", "--config.pyramid.padding=valid"], [TILE], ("valid",) * 2),
+        ("random:tiny", ["--config.pyramid.padding=valid"], [CUT], ("circular", "valid")),
         ("snelgrove", ["--config.features.padding=same"], [TILE], ("same", "valid")),
     ],
 )

@@ -61,10 +61,10 @@ def periodic(image: Float[Array | np.ndarray, "h w c"]) -> Float[Array | np.ndar
     """
     xp: Any = image.__array_namespace__()
     height, width, _ = image.shape
-    first_row, last_row = (xp.eye(height, dtype=image.dtype)[i][:, None, None] for i in (0, -1))
-    first_column, last_column = (xp.eye(width, dtype=image.dtype)[i][None, :, None] for i in (0, -1))
-    jumps = (first_row - last_row) * (image[-1] - image[0])[None]
-    jumps = jumps + (first_column - last_column) * (image[:, -1] - image[:, 0])[:, None]
+    # 1 at the first pixel of an axis, and -1 at the last one.
+    at_rows, at_columns = ((xp.arange(n) == 0).astype(image.dtype) - (xp.arange(n) == n - 1) for n in (height, width))
+    jumps = at_rows[:, None, None] * (image[-1] - image[0])[None]
+    jumps = jumps + at_columns[None, :, None] * (image[:, -1] - image[:, 0])[:, None]
     row_waves, column_waves = (2 * xp.cos(2 * xp.pi * xp.arange(n) / n) - 2 for n in (height, width))
     laplacian = row_waves[:, None] + column_waves[None]
     laplacian = xp.where(laplacian == 0, 1.0, laplacian)[..., None]  # of the mean, whose jumps add up to 0

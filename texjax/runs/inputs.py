@@ -54,9 +54,13 @@ def load_with_alpha(config: configs.Config, paths: Paths) -> Inputs:
     def read(path: Path, wanted: tuple[int, int] | None = None) -> transparency.Layer:
         return load_file(config, path, wanted)
 
+    @functools.cache
+    def shape(path: Path) -> tuple[int, int]:
+        return images.shape(path, limit)
+
     def sized(group: str, position: int, path: Path) -> tuple[int, int]:
         like = read(paths["analogy"][1] if group == "analogy" else path).color if auto_width else None
-        return fitting_size(config, group, position, images.shape(path, limit), like)
+        return fitting_size(config, group, position, shape(path), like)
 
     pictures, alpha, settled = {}, None, config
     for group, of_group in paths.items():
@@ -68,7 +72,7 @@ def load_with_alpha(config: configs.Config, paths: Paths) -> Inputs:
         if group == "sources":
             settled = with_padding(config, [layer.color for layer in layers])
     if "analogy" in paths:
-        check_analogy(pictures["analogy"], [(str(path), images.shape(path, limit)) for path in paths["analogy"]])
+        check_analogy(pictures["analogy"], [(str(path), shape(path)) for path in paths["analogy"]])
     return Inputs(in_channels(config, pictures), fit_alpha(config, alpha), settled)
 
 
@@ -162,6 +166,8 @@ def _is_like_the_output(group: str, position: int) -> bool:
 
 def _flattened(method: str, position: int, image: np.ndarray) -> np.ndarray:
     """The source without what the method of `light` takes off it, which is told where it is seen."""
+    if method == "none":
+        return image
     flat = light.flatten(image, method)
     levels = 255 * (image - flat).mean(-1)
     # The smooth part is steep at a few pixels of the edges.
