@@ -133,14 +133,14 @@ class Backward {
       return;
     }
     masked(gradient, more, maps_.origin(i, n) + y * net_.maps[i].stride(), row, map.row());
-    fill_sides(row, map.width, map.channels, map.border, around());
+    fill_border(row, map.width, map.channels, map.border, around());
   }
 
   void ends(size_t i) {
     const Map map = net_.gradient(i);
     if (!map.border) return;
     for (long n = 0; n < call_.images; ++n)
-      fill_ends(slot(i, n) + map.border * map.stride(), map.height, map.stride(), map.border, around());
+      fill_border(slot(i, n) + map.border * map.stride(), map.height, map.stride(), map.border, around());
   }
 
   // Add the gradient of reflected pixels to the pixels that they reflect.

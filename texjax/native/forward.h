@@ -20,7 +20,7 @@ class Forward {
       const float* from = call_.operand(0, n) + y * map.row();
       if (!finite(from, map.row())) broken_[n] = true;
       convert(from, row, map.row());
-      fill_sides(row, map.width, map.channels, map.border, net_.padding);
+      fill_border(row, map.width, map.channels, map.border, net_.padding);
     });
     ends(0);
   }
@@ -64,7 +64,7 @@ class Forward {
     for (long y = 0; y < rows; ++y) {
       T* row = origin + y * to.stride();
       std::memcpy(row, from + y * to.row(), to.row() * sizeof(T));
-      fill_sides(row, to.width, to.channels, to.border, net_.padding);
+      fill_border(row, to.width, to.channels, to.border, net_.padding);
     }
   }
 
@@ -86,7 +86,7 @@ class Forward {
       T* row = maps_.origin(i + 1, n) + y * to.stride();
       pool(origin + 2 * y * from.stride(), origin + lower * from.stride(), row, from.width, to.width, to.channels,
            net_.padding, net_.max);
-      fill_sides(row, to.width, to.channels, to.border, net_.padding);
+      fill_border(row, to.width, to.channels, to.border, net_.padding);
     }
     finish(i + 1, n, begin, end);
   }
@@ -95,7 +95,7 @@ class Forward {
     const Map& map = net_.maps[i];
     if (!map.border) return;
     for (long n = 0; n < call_.images; ++n)
-      fill_ends(maps_.first(i, n) + map.border * map.stride(), map.height, map.stride(), map.border, net_.padding);
+      fill_border(maps_.first(i, n) + map.border * map.stride(), map.height, map.stride(), map.border, net_.padding);
   }
 
   Call<T>& call_;

@@ -71,30 +71,17 @@ inline long completing(long n, Padding padding) {
   return padding == CIRCULAR ? 0 : padding == REFLECT ? n - 2 : n - 1;
 }
 
-// Fill the `border` columns left and right of a row of `width` pixels.
+// Fill the border at both ends of `count` items of `size` numbers each, the first of which begins at `first`: the
+// pixels left and right of a row, or the rows above and below a map.
 template <typename T>
-void fill_sides(T* row, long width, long channels, long border, Padding padding) {
+void fill_border(T* first, long count, long size, long border, Padding padding) {
   for (long i = 0; i < border; ++i)
-    for (long x : {-1 - i, width + i}) {
-      long from = inside(x, width, padding);
+    for (long at : {-1 - i, count + i}) {
+      long from = inside(at, count, padding);
       if (from < 0) {
-        std::memset(row + x * channels, 0, channels * sizeof(T));
+        std::memset(first + at * size, 0, size * sizeof(T));
       } else {
-        std::memcpy(row + x * channels, row + from * channels, channels * sizeof(T));
-      }
-    }
-}
-
-// Fill the `border` rows above and below a map, whose first row begins at `first`.
-template <typename T>
-void fill_ends(T* first, long height, long stride, long border, Padding padding) {
-  for (long i = 0; i < border; ++i)
-    for (long y : {-1 - i, height + i}) {
-      long from = inside(y, height, padding);
-      if (from < 0) {
-        std::memset(first + y * stride, 0, stride * sizeof(T));
-      } else {
-        std::memcpy(first + y * stride, first + from * stride, stride * sizeof(T));
+        std::memcpy(first + at * size, first + from * size, size * sizeof(T));
       }
     }
 }
