@@ -33,7 +33,7 @@ NAMES = {
     optimizers: "adam lbfgs lbfgsb optax_lbfgs",
     pyramid: "MODES Octave TAPS check enlarge expand gaussian laplacian reduce size sizes stretch",
     types: "Additive AnyImage AnyImages Exemplars Extractor Feature Features Grid Image Images Loss Mask Minimizer "
-    "PRNGKey PRNGKeys Scalar Term View Weights",
+    "Moments PRNGKey PRNGKeys Scalar Term View Weights",
 }
 # The modules whose functions compute; the others deal with files, configs and errors.
 COMPUTING = (texjax, features, losses, measures, optimizers, pyramid)

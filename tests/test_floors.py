@@ -19,7 +19,7 @@ FLOORS: list[tuple[str, ...] | set[str]] = [
     {"synthesis", "measures"},
     ("presets", "checks", "config", "settings", "inits"),
     {"features", "losses", "optimizers"},
-    ("images", "pyramid", "progress", "validate", "shipped", "atomic"),
+    ("images", "pyramid", "moments", "progress", "validate", "shipped", "atomic"),
     ("types", "errors"),
 ]
 LEVEL = {

@@ -53,6 +53,17 @@ class Grid(NamedTuple):
         return next(side for side in itertools.count(1) if self.size(side) > 0)
 
 
+class Moments(NamedTuple):
+    """Second moments of the features of a layer, as sums over its pixels.
+
+    outer: [c, c], the sum of F_p F_p^T; [n, c, c] for a stack of images.
+    count: [], the number of pixels, or the sum of their mask; [n] for a stack.
+    """
+
+    outer: Float[Array, "*n c c"]
+    count: Float[Array, "*n"]
+
+
 # No NamedTuple: jax.jit keeps weak references to the functions it compiles, which tuples do not allow.
 @dataclasses.dataclass(frozen=True, eq=False)
 class Extractor:
@@ -62,12 +73,15 @@ class Extractor:
     apply: (weights, image [h, w, 3], layers) -> {layer: [h', w', c]}, without checks; "pixels" is the image itself.
     layers: the names that `apply` knows.
     grid: layer -> Grid.
+    moments: (weights, image [h, w, 3], layers, layers of moments) -> ({layer: [h', w', c]}, {layer: Moments}), where
+        the network has a faster way to second moments than through the features; else None.
     """
 
     weights: Weights
     apply: Callable[..., Features]
     layers: tuple[str, ...]
     grid: Callable[[str], Grid]
+    moments: Callable[..., tuple[Features, dict[str, Moments]]] | None = None
 
     def __call__(self, image: Array | np.ndarray, layers: Sequence[str]) -> Features:
         """Return the features of an image, or of each image of a stack, at the named layers.
@@ -124,6 +138,7 @@ class View(NamedTuple):
     weight: octave weight times layer weight; the weight of the term is applied to the loss as a whole.
     features: [n, h, w, c], of the n images of the stack.
     mask: [h, w] in [0, 1], how much each pixel of the layer counts; None where all of them count.
+    moments: the second moments of the features, where the loss reads nothing else; the features are then [n, 0, 0, c].
     """
 
     octave: int
@@ -131,6 +146,7 @@ class View(NamedTuple):
     weight: float
     features: Float[Array, "n h w c"]
     mask: Mask | None = None
+    moments: Moments | None = None
 
 
 class Additive(NamedTuple):
@@ -164,6 +180,7 @@ class Loss(NamedTuple):
     period: optimizer steps between two refreshes.
     additive: how the value follows from sums over space; None where it does not, as then tiles cannot compute it.
     least: pixels of the layer that the loss needs on each side.
+    moments: whether the loss reads nothing of the features but their second moments, so that `View.moments` suffices.
     """
 
     summarize: Callable[..., Any]
@@ -173,6 +190,7 @@ class Loss(NamedTuple):
     period: int = 1
     additive: Additive | None = None
     least: int = 1
+    moments: bool = False
 
 
 class Exemplars(NamedTuple):

@@ -1,10 +1,13 @@
 """Where an iteration's time goes: the network forward, the objective, its gradient, the optimizer's own part.
 
-    python experiments/bench/profile_iteration.py [CONFIG] [--size 256] [--octaves 3] [--weights FILE] [--repeats 7]
+    python experiments/bench/profile_iteration.py [CONFIG] [--size 256] [--octaves 3] [--weights FILE]
+        [--precision bf16] [--backend xla] [--repeats 7]
 
-Each row contains the rows above it: pyramid and network alone, the value with Gram matrices, value and gradient, and an
-iteration, of ten in one call as in a run. Times are medians, and the programs take turns. Operations are counted as by
-the compiler, and the last row has the rate of a plain matrix product. The script prints a Markdown table.
+The rows: pyramid and network forward; forward and back from the deepest layer alone, which are the convolutions with
+pooling and borders; the value with Gram matrices; value and gradient; and an iteration, of ten in one call as in a run,
+after the first ten, which take more than one evaluation each. Times are medians, and the programs take turns.
+Operations are counted as by the compiler, which does not count those of oneDNN, and the last row has the rate of a
+plain matrix product. The script prints a Markdown table.
 """
 
 import argparse
@@ -34,9 +37,12 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--octaves", type=int, default=3)
     parser.add_argument("--weights", default="")
+    parser.add_argument("--precision", default="float32")
+    parser.add_argument("--backend", default="auto")
     parser.add_argument("--repeats", type=int, default=7)
     args = parser.parse_args()
     words = [f"--config.size=({args.size}, {args.size})", f"--config.octaves={args.octaves}"]
+    words += [f"--config.features.precision={args.precision}", f"--config.features.backend={args.backend}"]
     words += [f"--config.save_every={STEPS}", *([f"--config.features.weights={args.weights}"] * bool(args.weights))]
     config = configs.load(args.config, words)
     parts = build.parts(config)
@@ -47,16 +53,17 @@ def main() -> None:
     )
     keys = jax.random.split(jax.random.key(config.seed), 1)
     state = parts.program.empty(images, keys, weights, targets)
-    state, _, _ = parts.program.run(images, state, keys, True, 0, 0, weights, targets)
+    state, images, _ = parts.program.run(images, state, keys, True, 0, STEPS, weights, targets)
     choices = jax.tree.map(lambda array: array[0], state.choices)  # () where no term refreshes
 
-    def network(images, weights, targets, *choices):
+    def network(images, weights, *_):
         levels = pyramid.gaussian(images[0], config.octaves, padding=config.pyramid.padding)
-        maps = [parts.extractor.apply(weights, level, parts.layers) for level in levels]
-        return sum(features.sum() for of_level in maps for features in of_level.values())
+        maps = [parts.extractor.apply(weights, level, parts.layers[-1:]) for level in levels]
+        return sum(features.mean() for of_level in maps for features in of_level.values())
 
     programs = {
-        "pyramid and network": network,
+        "network": network,
+        "network and its gradient": jax.value_and_grad(network),
         "value": parts.objective.value,
         "value and gradient": jax.value_and_grad(parts.objective.value, has_aux=True),
     }

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 LIBRARY = native_library.load()
 built = pytest.mark.skipif(isinstance(LIBRARY, str), reason=str(LIBRARY))
 LAYERS = ("conv1_1", "conv1_2", "pool1", "conv2_1")
+MOMENTS = ("conv1_2", "pool1", "conv2_2")
 # Of float32 where many summands cancel each other; XLA's own float32 is as far off.
 TOLERANCE = 2e-5
 Pair = tuple[Any, Any]
@@ -38,10 +39,14 @@ def extractor(backend: str = "onednn", padding: str = "valid", pool: str = "aver
 
 
 def loss(extract: Any, weights: Any, image: jax.Array, layers: tuple[str, ...] = LAYERS) -> jax.Array:
-    """A sum over the layers whose gradient differs from place to place."""
-    maps = extract.apply(weights, image, layers)
+    """A sum over the layers and the second moments whose gradient differs from place to place, and is not symmetric."""
+    if extract.moments:
+        maps, moments = extract.moments(weights, image, layers, MOMENTS)
+    else:
+        maps, moments = extract.apply(weights, image, layers), {}
+    arrays = [*maps.values(), *(sums.outer / sums.count for sums in moments.values())]
     return sum(
-        ((x - 0.5) ** 2 * jnp.cos(jnp.arange(x.size, dtype=x.dtype).reshape(x.shape))).mean() for x in maps.values()
+        ((x - 0.5) ** 2 * jnp.cos(jnp.arange(x.size, dtype=x.dtype).reshape(x.shape))).mean() for x in arrays
     ) + jnp.zeros((), image.dtype)
 
 
@@ -64,7 +69,7 @@ def error(got: Any, want: Any) -> float:
 
 def gradients(extract: Any, weights: Any, image: jax.Array) -> Any:
     """Value, and gradients with respect to the weights that the layers use and to the image."""
-    used = {name: weights[name] for name in ("mean", "conv1_1", "conv1_2", "conv2_1")}
+    used = {name: weights[name] for name in ("mean", "conv1_1", "conv1_2", "conv2_1", "conv2_2")}
 
     def value(used: Any, image: jax.Array) -> jax.Array:
         return loss(extract, weights | used, image)
@@ -91,6 +96,16 @@ def test_any_layers_can_be_asked_for(padding: str, layers: tuple[str, ...]):
     apply = jax.jit(extractor("onednn", padding).apply, static_argnums=2)
     want = exact(lambda e, w, x: e.apply(w, x, layers), extractor("xla", padding), weights, image)
     assert error(apply(weights, image, layers), want) < TOLERANCE
+
+
+@built
+@pytest.mark.parametrize("padding", native.PADDINGS)
+@pytest.mark.parametrize("names", [((), ("conv2_2",)), (("conv2_1",), ("conv1_1", "pool2")), ((), ("pool1", "pixels"))])
+def test_moments_need_no_layers(padding: str, names: tuple[tuple[str, ...], tuple[str, ...]]):
+    image, weights = test_vgg.random_image(39, 50), test_vgg.random_weights()
+    run: Any = jax.jit(cast(Any, extractor("onednn", padding).moments), static_argnums=(2, 3))
+    want = exact(lambda e, w, x: e.moments(w, x, *names), extractor("xla", padding), weights, image)
+    assert error(run(weights, image, *names), want) < TOLERANCE
 
 
 @built

@@ -45,7 +45,7 @@ def distance(loss: types.Loss, features: np.ndarray, sources: list[np.ndarray]) 
     return float(loss.value(views(features), target))
 
 
-def sums_of(features, mask=None) -> dict[str, jax.Array]:
+def sums_of(features, mask=None) -> types.Moments:
     """The sums of one place, of a stack of one image."""
     additive = losses.gram().additive
     assert additive is not None
@@ -73,8 +73,8 @@ def test_a_case_by_hand():
     loss = losses.gram(normalization="pixels")
     np.testing.assert_array_equal(loss.summarize(views(features))[0], [[5, 1], [1, 2]])
     sums = sums_of(features)
-    np.testing.assert_array_equal(sums["outer"], [[[10, 2], [2, 4]]])
-    assert sums["count"] == 2
+    np.testing.assert_array_equal(sums.outer, [[[10, 2], [2, 4]]])
+    assert sums.count == 2
     assert loss.value(views(features), [jnp.zeros((2, 2))]) == 25 + 1 + 1 + 4
 
 
@@ -128,8 +128,8 @@ def test_mask_weighs_pixels():
 
 def test_mask_of_ones_is_no_mask():
     whole, masked = sums_of(maps(6, 5)), sums_of(maps(6, 5), jnp.ones((6, 5)))
-    assert whole["count"] == masked["count"] == 30
-    np.testing.assert_allclose(whole["outer"], masked["outer"], rtol=1e-6)
+    assert whole.count == masked.count == 30
+    np.testing.assert_allclose(whole.outer, masked.outer, rtol=1e-6)
 
 
 @settings(max_examples=20)
@@ -140,8 +140,8 @@ def test_adds_over_any_partition(seed: int, parts: int):
     owner = np.random.default_rng(seed).integers(parts, size=(6, 5))
     masks = [jnp.asarray(owner == part, jnp.float32) for part in range(parts)]
     total = jax.tree.map(lambda *shares: np.sum(shares, axis=0), *[sums_of(image, mask) for mask in masks])
-    assert total["count"] == 30
-    np.testing.assert_allclose(total["outer"][0] / 30, moments(image), rtol=1e-4, atol=1e-5)
+    assert total.count == 30
+    np.testing.assert_allclose(total.outer[0] / 30, moments(image), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("row", "column"), [(1, 4), (3, 2)])
@@ -149,8 +149,8 @@ def test_adds_over_tiles(row: int, column: int):
     image = maps(6, 5)
     rows, columns = (slice(None, row), slice(row, None)), (slice(None, column), slice(column, None))
     tiles = [sums_of(image[r, c]) for r in rows for c in columns]
-    assert sum(float(tile["count"][0]) for tile in tiles) == 30
-    total = np.sum([tile["outer"] for tile in tiles], axis=0)
+    assert sum(float(tile.count[0]) for tile in tiles) == 30
+    total = np.sum([tile.outer for tile in tiles], axis=0)
     np.testing.assert_allclose(total[0] / 30, moments(image), rtol=1e-4, atol=1e-5)
 
 

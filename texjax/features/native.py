@@ -21,7 +21,7 @@ from texjax.features import grids, native_library
 PADDINGS = ("valid", "same", "reflect", "circular")
 
 Params = Sequence[dict[str, Array]]  # kernel [k, k, i, o] and bias [o] of each convolution
-Maps = tuple[Array, ...]  # [h, w, c]
+Maps = tuple[Array, ...]  # [h, w, c] of layers, and [c, c] of moments
 
 
 class Chain(NamedTuple):
@@ -31,6 +31,7 @@ class Chain(NamedTuple):
     channels: that each operation returns.
     sizes: [h, w] that each operation returns.
     layers: the operations whose results are returned.
+    moments: the operations of whose results X [pixels, c] the second moments X^T X are returned.
     image: [h, w, c] of the image.
     max: whether poolings take the largest value, or else the average.
     bf16: whether the numbers are bfloat16, with sums of float32, or else float32.
@@ -40,6 +41,7 @@ class Chain(NamedTuple):
     channels: tuple[int, ...]
     sizes: tuple[tuple[int, int], ...]
     layers: tuple[int, ...]
+    moments: tuple[int, ...]
     image: tuple[int, int, int]
     padding: str
     max: bool = False
@@ -47,7 +49,10 @@ class Chain(NamedTuple):
 
     def attributes(self) -> dict[str, Any]:
         """Return the attributes of a call."""
-        lists = {"sides": self.sides, "channels": self.channels, "layers": self.layers, "shape": self.image}
+        lists = {
+            **{"sides": self.sides, "channels": self.channels, "shape": self.image},
+            **{"layers": self.layers, "moments": self.moments},
+        }
         numbers = {"padding": PADDINGS.index(self.padding), "max": self.max, "bf16": self.bf16}
         return {
             **{name: np.array(values, np.int64) for name, values in lists.items()},
@@ -55,8 +60,10 @@ class Chain(NamedTuple):
         }
 
     def results(self) -> list[jax.ShapeDtypeStruct]:
-        """Return the shapes of the layers."""
-        return [jax.ShapeDtypeStruct((*self.sizes[i], self.channels[i]), jnp.float32) for i in self.layers]
+        """Return the shapes of the layers and of the moments."""
+        layers = [(*self.sizes[i], self.channels[i]) for i in self.layers]
+        moments = [(self.channels[i], self.channels[i]) for i in self.moments]
+        return [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in layers + moments]
 
     def kept(self) -> jax.ShapeDtypeStruct:
         """Return the shape of what the forward call keeps for the backward call, see `Network` in `network.h`."""
@@ -71,6 +78,7 @@ class Chain(NamedTuple):
 def chain(
     operations: Sequence[tuple[str, int | None]],
     layers: Sequence[str],
+    moments: Sequence[str],
     shape: tuple[int, ...],
     padding: str,
     **settings: bool,
@@ -89,6 +97,7 @@ def chain(
         channels=tuple(channels),
         sizes=tuple((size(height), size(width)) for size in sizes),
         layers=tuple(names.index(layer) for layer in layers),
+        moments=tuple(names.index(layer) for layer in moments),
         image=(height, width, depth),
         padding=padding,
         **settings,
@@ -97,7 +106,7 @@ def chain(
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def activations(chain: Chain, other: Callable[[Array, Params], Maps], image: Array, params: Params) -> Maps:
-    """Return the layers of `chain` for a float32 image [h, w, c].
+    """Return the layers and the moments of `chain` for a float32 image [h, w, c].
 
     other: the same function of (image, params) by XLA, for other platforms and second derivatives.
     """
@@ -110,7 +119,7 @@ def activations(chain: Chain, other: Callable[[Array, Params], Maps], image: Arr
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def _with_maps(chain: Chain, other: Callable, image: Array, params: Params) -> tuple[Maps, Array]:
-    """The layers, and all maps of the network for the way back."""
+    """The layers and the moments, and all maps of the network for the way back."""
     kept = chain.kept()
 
     def native(image: Array, params: Params) -> tuple[Maps, Array]:

@@ -54,7 +54,7 @@ def random(
         if "conv1_1" in layers:
             params = [{"kernel": weights["conv1_1"], "bias": jnp.zeros(channels, image.dtype)}]
             h, w, c = image.shape
-            chain = native.Chain((size,), (channels,), ((outputs(h), outputs(w)),), (0,), (h, w, c), padding)
+            chain = native.Chain((size,), (channels,), ((outputs(h), outputs(w)),), (0,), (), (h, w, c), padding)
             if by_native and image.dtype == jnp.float32:
                 (features["conv1_1"],) = native.activations(chain, by_xla, image, params)
             else:

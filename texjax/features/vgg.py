@@ -5,6 +5,7 @@ the layers down to the deepest one asked for are computed. "conv1_1" is the acti
 as sRGB in [0, 1]: reading a weight file folds the channel order and scaling of its origin into the first layer.
 """
 
+import math
 import os
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from texjax import errors, types
+from texjax import errors, moments, types
 from texjax.features import convolution, grids, native, native_library
 from texjax.features.weights import catalog, files, normalization, origins
 
@@ -105,20 +106,38 @@ def pool(x: Float[Array, "n h w c"], kind: str, padding: str) -> Float[Array, "n
     return POOLS[kind](x.reshape(n, x.shape[1] // 2, 2, x.shape[2] // 2, 2, c), axis=(2, 4))
 
 
-def _native(network: VGG, layers: tuple[str, ...], image: Array, params: dict[str, Any]) -> types.Features:
-    """Run the network by oneDNN, see `native`."""
-    of_layers = operations(network.blocks, network.widths)
-    of_layers = of_layers[: max(i for i, (name, _) in enumerate(of_layers) if name in layers) + 1]
+Results = tuple[types.Features, dict[str, types.Moments]]
+
+
+def _by_xla(
+    network: VGG, layers: tuple[str, ...], of_moments: tuple[str, ...], image: Array, params: dict[str, Any]
+) -> Results:
+    """The features and the second moments at these layers, of a mean-shifted image."""
+    features: Any = network.apply({"params": params}, image, tuple(dict.fromkeys(layers + of_moments)))
+    return {layer: features[layer] for layer in layers}, {
+        layer: moments.second(features[layer]) for layer in of_moments
+    }
+
+
+def _by_native(
+    network: VGG, layers: tuple[str, ...], of_moments: tuple[str, ...], image: Array, params: dict[str, Any]
+) -> Results:
+    """The same by oneDNN, see `native`."""
+    all_layers = operations(network.blocks, network.widths)
+    deepest = max(i for i, (name, _) in enumerate(all_layers) if name in layers + of_moments)
     settings = {"max": network.pool == "max", "bf16": network.precision == "bf16"}
-    chain = native.chain(of_layers, layers, image.shape, network.padding, **settings)
-    convolved = [name for name, width in of_layers if width is not None]
+    chain = native.chain(all_layers[: deepest + 1], layers, of_moments, image.shape, network.padding, **settings)
+    convolved = [name for name, width in all_layers[: deepest + 1] if width is not None]
 
     def by_xla(image: Array, params: native.Params) -> native.Maps:
-        features: Any = network.apply({"params": dict(zip(convolved, params, strict=True))}, image, layers)
-        return tuple(features[layer] for layer in layers)
+        named = dict(zip(convolved, params, strict=True))
+        features, sums = _by_xla(network, layers, of_moments, image, named)
+        return (*(features[layer] for layer in layers), *(sums[layer].outer for layer in of_moments))
 
-    maps: Any = native.activations(chain, by_xla, image, [params[name] for name in convolved])
-    return dict(zip(layers, maps, strict=True))
+    arrays: Any = native.activations(chain, by_xla, image, [params[name] for name in convolved])
+    counts = [jnp.full((), math.prod(chain.sizes[i]), jnp.float32) for i in chain.moments]
+    sums = map(types.Moments, arrays[len(layers) :], counts)
+    return dict(zip(layers, arrays, strict=False)), dict(zip(of_moments, sums, strict=True))
 
 
 def extractor(
@@ -150,19 +169,28 @@ def extractor(
     by_native = native_library.choose(backend, precision).name == "onednn"
 
     def apply(weights: types.Weights, image: types.Image, layers: tuple[str, ...]) -> types.Features:
+        return with_moments(weights, image, layers, ())[0]
+
+    def with_moments(
+        weights: types.Weights, image: types.Image, layers: tuple[str, ...], of_moments: tuple[str, ...]
+    ) -> Results:
         params = {name: {part: weights[name][part] for part in ("kernel", "bias")} for name in stored}
-        computed = tuple(layer for layer in layers if layer != "pixels")
-        features: Any = {}
+        mapped, summed = (tuple(layer for layer in group if layer != "pixels") for group in (layers, of_moments))
+        features, sums = {}, {}
         shifted = image - weights["mean"][None, None]
-        if computed and by_native and shifted.dtype == jnp.float32:
-            features = _native(network, computed, shifted, params)
-        elif computed:
-            features = network.apply({"params": params}, shifted, computed)
-        for layer in computed:
-            readout = weights[convolution_of[layer]].get("readout")
-            if readout is not None:
+        if mapped or summed:
+            run = _by_native if by_native and shifted.dtype == jnp.float32 else _by_xla
+            features, sums = run(network, mapped, summed, shifted, params)
+        readouts = {layer: weights[convolution_of[layer]].get("readout") for layer in {*features, *sums}}
+        for layer, readout in readouts.items():
+            if readout is not None and layer in features:
                 features[layer] = jnp.matmul(features[layer], readout, precision=lax.Precision.HIGHEST)
-        return {layer: image if layer == "pixels" else features[layer] for layer in layers}
+            if readout is not None and layer in sums:
+                # Far fewer operations than the moments of the features after the readout take.
+                sums[layer] = moments.transformed(sums[layer], readout)
+        if "pixels" in of_moments:
+            sums["pixels"] = moments.second(image)
+        return {layer: image if layer == "pixels" else features[layer] for layer in layers}, sums
 
     def checked_grid(layer: str) -> types.Grid:
         if layer not in layers and layer in names:
@@ -174,7 +202,7 @@ def extractor(
             raise errors.unknown("layer", layer, layers)
         return grids.of_network(names, padding, layer)
 
-    return types.Extractor(jax.tree.map(jnp.asarray, weights), apply, layers, checked_grid)
+    return types.Extractor(jax.tree.map(jnp.asarray, weights), apply, layers, checked_grid, with_moments)
 
 
 def _from_file(network: str, weights, pool, padding, normalize, precision, backend, preprocessing) -> types.Extractor:

@@ -6,10 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import core, lax
+from jax import core
 from jaxtyping import Array, Float
 
-from texjax import errors, types, validate
+from texjax import errors, moments, types, validate
 from texjax.losses import joins, places
 
 # Each system divides its Gram matrices in its own way, so loss weights are not portable between systems. Each entry
@@ -34,8 +34,8 @@ def gram(
 ) -> types.Loss:
     """Distance of Gram matrices (Gatys et al. 2015, eqs. 1 to 3): k sum_ij (s G_ij - mul s T_ij)^2.
 
-    The sums of a place are {"outer": [c, c] sum of outer products, "count": [] number of pixels}, and its target is the
-    [c, c] matrix T of moments per pixel, joined over the sources.
+    The sums of a place are `types.Moments`, and its target is the [c, c] matrix T of moments per pixel, joined over the
+    sources.
 
     Args:
         normalization: chooses s and k, see `NORMALIZATIONS`.
@@ -59,37 +59,38 @@ def gram(
     for i, weight in enumerate(join_weights):
         validate.real(f"join_weights[{i}]", weight)
 
-    def measure(features: types.Feature, mask: types.Mask | None, target: object = None) -> dict[str, Array]:
-        flat = features.reshape(-1, features.shape[-1])
-        weights = jnp.ones(len(flat), flat.dtype) if mask is None else mask.reshape(-1)
-        weighted = flat if mask is None else flat * weights[:, None]
-        outer = jnp.matmul(weighted.T, flat, precision=lax.Precision.HIGHEST)
-        return {"outer": outer, "count": weights.sum()}
+    def measure(view: types.View, target: object = None) -> types.Moments:
+        if view.moments is not None:
+            return view.moments
+        return jax.vmap(moments.second, (0, None))(view.features, view.mask)
 
-    def summarize(features: types.Feature, mask: types.Mask | None) -> Float[Array, "c c"]:
-        sums = measure(features, mask)
-        return sums["outer"] / sums["count"]
+    def summarize(views: Sequence[types.View]) -> list[Float[Array, "c c"]]:
+        sums = [measure(view) for view in views]
+        return [of_place.outer[0] / of_place.count[0] for of_place in sums]
 
-    def join_sources(moments: list[Float[Array, "c c"]]) -> Float[Array, "c c"]:
-        weights = joins.normalized(join, len(moments), join_weights, join_position)
-        return _joined(moments, lambda matrices: joins.join(join, matrices, weights, join_regularization))
+    def join_sources(matrices: list[Float[Array, "c c"]]) -> Float[Array, "c c"]:
+        weights = joins.normalized(join, len(matrices), join_weights, join_position)
+        return _joined(matrices, lambda matrices: joins.join(join, matrices, weights, join_regularization))
 
-    def distance(sums: dict[str, Array], target: Float[Array, "c c"]) -> types.Scalar:
+    def distance(sums: types.Moments, target: Float[Array, "c c"]) -> types.Scalar:
         scale, factor = NORMALIZATIONS[normalization](len(target))
-        return factor * jnp.sum((scale * (sums["outer"] / sums["count"] - mul * target)) ** 2)
+        return factor * jnp.sum((scale * (sums.outer / sums.count - mul * target)) ** 2)
 
-    return places.per_image(measure, distance, summarize=summarize, join=join_sources)
+    loss = places.from_sums(
+        measure, places.total(distance), summarize=summarize, join=places.join_each_place(join_sources)
+    )
+    return loss._replace(moments=True)
 
 
-def _joined(moments: list[Float[Array, "c c"]], join: Callable[[list[np.ndarray]], np.ndarray]) -> Float[Array, "c c"]:
+def _joined(matrices: list[Float[Array, "c c"]], join: Callable[[list[np.ndarray]], np.ndarray]) -> Float[Array, "c c"]:
     """The join of several matrices, on the host in float64; inside a compiled function it is a callback to the host."""
-    if len(moments) == 1:
-        return moments[0]  # one source is its own join
+    if len(matrices) == 1:
+        return matrices[0]  # one source is its own join
 
-    def on_host(*matrices: Array) -> np.ndarray:
-        return join([np.asarray(matrix) for matrix in matrices]).astype(moments[0].dtype)
+    def on_host(*arrays: Array) -> np.ndarray:
+        return join([np.asarray(array) for array in arrays]).astype(matrices[0].dtype)
 
-    if any(isinstance(matrix, core.Tracer) for matrix in moments):
-        shape = jax.ShapeDtypeStruct(moments[0].shape, moments[0].dtype)
-        return jax.pure_callback(on_host, shape, *moments, vmap_method="sequential")
-    return jnp.asarray(on_host(*moments))
+    if any(isinstance(matrix, core.Tracer) for matrix in matrices):
+        shape = jax.ShapeDtypeStruct(matrices[0].shape, matrices[0].dtype)
+        return jax.pure_callback(on_host, shape, *matrices, vmap_method="sequential")
+    return jnp.asarray(on_host(*matrices))

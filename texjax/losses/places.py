@@ -40,16 +40,9 @@ def per_image(
     def measure_stack(view: types.View, target: Any) -> Any:
         return jax.vmap(lambda features: measure(features, view.mask, target))(view.features)
 
-    def total(sums: Sequence[Any], views: Sequence[types.View], targets: Sequence[Any]) -> types.Scalar:
-        shares = [
-            view.weight * jax.vmap(distance, (0, None))(sums_of_place, target).sum()
-            for sums_of_place, view, target in zip(sums, views, targets, strict=True)
-        ]
-        return sum_of(shares)
-
     return from_sums(
         measure_stack,
-        total,
+        total(distance),
         summarize=at_each_place(summarize),
         join=join_each_place(join),
         halo=halo,
@@ -57,6 +50,19 @@ def per_image(
         aligned=aligned,
         least=least,
     )
+
+
+def total(distance: Callable[..., types.Scalar]) -> Callable[..., types.Scalar]:
+    """Lift a distance (sums of one image at one place, target) to (sums of the stack at all places, views, targets)."""
+
+    def of_all(sums: Sequence[Any], views: Sequence[types.View], targets: Sequence[Any]) -> types.Scalar:
+        shares = [
+            view.weight * jax.vmap(distance, (0, None))(sums_of_place, target).sum()
+            for sums_of_place, view, target in zip(sums, views, targets, strict=True)
+        ]
+        return sum_of(shares)
+
+    return of_all
 
 
 def from_sums(

@@ -1,7 +1,7 @@
 // The gradients of a network: of the image, or of the kernels and biases.
 #pragma once
 
-#include "planned.h"
+#include "moments.h"
 
 namespace texjax {
 
@@ -15,9 +15,12 @@ class Backward {
   // The gradient of the deepest map, of which there is no convolution above.
   void seed(size_t i) {
     const Map map = net_.gradient(i);
-    parallel(call_.pool, call_.images * map.height, [&](long task) {
-      const long n = task / map.height, y = task % map.height;
-      write_row(i, n, y, asked(i, n) + y * map.row(), nullptr);
+    const Mixing<T> mixing(call_, i);
+    const long rows = 8, strips = (map.height + rows - 1) / rows;
+    parallel(call_.pool, call_.images * strips, [&](long task) {
+      const long n = task / strips, begin = task % strips * rows, end = std::min(begin + rows, map.height);
+      const float* asked = mixing.rows(maps_, n, begin, end);
+      for (long y = begin; y < end; ++y) write_row(i, n, y, asked + (y - begin) * map.row(), nullptr);
     });
     ends(i);
   }
@@ -26,11 +29,13 @@ class Backward {
   void unpooling(size_t i) {
     const Map &map = net_.maps[i], &pooled = net_.maps[i + 1];
     const Pooling pooling = net_.pooling(i);
+    const Mixing<T> mixing(call_, i);
     const long rows = 8, strips = (map.height + rows - 1) / rows;
     parallel(call_.pool, call_.images * strips, [&](long task) {
       const long n = task / strips, begin = task % strips * rows, end = std::min(begin + rows, map.height);
       const T *from = slot(i + 1, n), *origin = maps_.origin(i, n), *after = maps_.origin(i + 1, n);
       float* sums = static_cast<float*>(scratch<2>(map.row() * sizeof(float)));
+      const float* asked = mixing.rows(maps_, n, begin, end);
       for (long y = begin; y < end; ++y) {
         long at_y[2], at_x[2];
         const int ys = windows(y, map.height, pooled.height, net_.padding, at_y);
@@ -42,7 +47,7 @@ class Backward {
               unpool(pooling, origin, map.stride(), y, x, at_y[a], at_x[b],
                      after + at_y[a] * pooled.stride() + at_x[b] * pooled.channels, from, sums + x * map.channels);
         }
-        write_row(i, n, y, sums, asked_row(i, n, y));
+        write_row(i, n, y, sums, row_of(asked, map, y - begin));
       }
     });
     ends(i);
@@ -57,6 +62,7 @@ class Backward {
     const Shape shape{0, width, from.channels, map.channels, side, false, std::is_same_v<E, float>};
     const long rows = strip(height, from.stride() * long(sizeof(T)) + row * long(sizeof(E)));
     const Strips<T> strips(call_, i, shape, height, rows, true);
+    const Mixing<T> mixing(call_, i);
     Arena folded(fold ? call_.images * height * row * sizeof(E) : 0);
     parallel(call_.pool, call_.images * strips.count, [&](long task) {
       const long n = task / strips.count, strip = task % strips.count;
@@ -65,9 +71,11 @@ class Backward {
                        : static_cast<E*>(scratch<1>((end - begin) * row * sizeof(E)));
       strips.run(strip, n, slot(i + 1, n) + begin * from.stride(), result);
       if (fold) return;
-      for (long y = begin; y < end; ++y) write_row(i, n, y, result + (y - begin) * row, asked_row(i, n, y));
+      const float* asked = mixing.rows(maps_, n, begin, end);
+      for (long y = begin; y < end; ++y)
+        write_row(i, n, y, result + (y - begin) * row, row_of(asked, map, y - begin));
     });
-    if (fold) this->fold(i, fold, static_cast<const E*>(folded.data()));
+    if (fold) this->fold(mixing, i, fold, static_cast<const E*>(folded.data()));
     ends(i);
   }
 
@@ -112,14 +120,7 @@ class Backward {
     return size;
   }
   T* slot(size_t i, long n) const { return static_cast<T*>(arena_.data()) + (i % 2 * call_.images + n) * size_; }
-  const float* asked(size_t i, long n) const {
-    const long layer = call_.layer(i);
-    return layer < 0 ? nullptr : call_.operand(call_.kernel(net_.operations.size()) + layer, n);
-  }
-  const float* asked_row(size_t i, long n, long y) const {
-    const float* map = asked(i, n);
-    return map ? map + y * net_.maps[i].row() : nullptr;
-  }
+  static const float* row_of(const float* rows, const Map& map, long y) { return rows ? rows + y * map.row() : nullptr; }
   // The border of a gradient: what a circular convolution reads there, and else zeros.
   Padding around() const { return net_.padding == CIRCULAR ? CIRCULAR : SAME; }
 
@@ -145,7 +146,7 @@ class Backward {
 
   // Add the gradient of reflected pixels to the pixels that they reflect.
   template <typename E>
-  void fold(size_t i, long border, const E* from) {
+  void fold(const Mixing<T>& mixing, size_t i, long border, const E* from) {
     const Map& map = net_.maps[i];
     const long height = map.height + 2 * border, row = (map.width + 2 * border) * map.channels;
     parallel(call_.pool, call_.images * map.height, [&](long task) {
@@ -162,7 +163,7 @@ class Backward {
         for (long x : {-1 - k, map.width + k})
           for (long c = 0; c < map.channels; ++c)
             origin[inside(x, map.width, REFLECT) * map.channels + c] += origin[x * map.channels + c];
-      write_row(i, n, y, origin, asked_row(i, n, y));
+      write_row(i, n, y, origin, mixing.rows(maps_, n, y, y + 1));
     });
   }
 

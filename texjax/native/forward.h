@@ -3,7 +3,7 @@
 
 #include <limits>
 
-#include "planned.h"
+#include "moments.h"
 
 namespace texjax {
 
@@ -33,6 +33,12 @@ class Forward {
         float* result = call_.result(call_.layer(i + 1), n);
         if (broken_[n]) std::fill(result, result + map.height * map.row(), std::numeric_limits<float>::quiet_NaN());
       }
+    for (long n = 0; n < call_.images; ++n)
+      for (int64_t i : call_.moments) {
+        const long channels = net_.maps[i + 1].channels;
+        float* result = call_.result(call_.moment(i + 1), n);
+        if (broken_[n]) std::fill(result, result + channels * channels, std::numeric_limits<float>::quiet_NaN());
+      }
   }
 
   // Operation i, a convolution, and the pooling after it.
@@ -41,25 +47,39 @@ class Forward {
     const Shape shape{0, to.width, from.channels, to.channels, net_.operations[i].side, true, false};
     const long rows = strip(to.height, (from.stride() + to.stride()) * long(sizeof(T)));
     const Strips<T> strips(call_, i, shape, to.height, rows, false);
-    parallel(call_.pool, call_.images * strips.count, [&](long task) {
-      const long n = task / strips.count, strip = task % strips.count;
-      const long begin = strips.begin(strip), end = strips.end(strip);
-      T* origin = maps_.origin(i + 1, n) + begin * to.stride();
-      T* result = to.border ? static_cast<T*>(scratch<1>((end - begin) * to.row() * sizeof(T))) : origin;
-      strips.run(strip, n, maps_.first(i, n) + begin * from.stride(), result);
-      if (to.border) spread(result, origin, to, end - begin);
-      finish(i + 1, n, begin, end);
-      if (net_.pools(i + 1)) pool_rows(i + 1, n, begin / 2, end / 2);
+    const long groups = std::min(strips.count, MOST_GROUPS);
+    const Moments<T> moments(call_, i + 1, groups), of_pooled(call_, net_.pools(i + 1) ? i + 2 : 0, groups + 1);
+    parallel(call_.pool, call_.images * groups, [&](long task) {
+      const long n = task / groups, group = task % groups;
+      for (long strip = group; strip < strips.count; strip += groups) {
+        const long begin = strips.begin(strip), end = strips.end(strip);
+        T* origin = maps_.origin(i + 1, n) + begin * to.stride();
+        T* result = to.border ? static_cast<T*>(scratch<1>((end - begin) * to.row() * sizeof(T))) : origin;
+        strips.run(strip, n, maps_.first(i, n) + begin * from.stride(), result);
+        if (to.border) spread(result, origin, to, end - begin);
+        finish(i + 1, n, begin, end);
+        moments.add(maps_, n, group, begin, end);
+        if (!net_.pools(i + 1)) continue;
+        pool_rows(i + 1, n, begin / 2, end / 2);
+        of_pooled.add(maps_, n, group, begin / 2, end / 2);
+      }
     });
     ends(i + 1);
+    moments.write();
     if (!net_.pools(i + 1)) return;
     const Map& pooled = net_.maps[i + 2];
     // An odd last row is completed by another one, which is ready only now.
-    for (long n = 0; n < call_.images; ++n) pool_rows(i + 1, n, to.height / 2, pooled.height);
+    for (long n = 0; n < call_.images; ++n) {
+      pool_rows(i + 1, n, to.height / 2, pooled.height);
+      of_pooled.add(maps_, n, groups, to.height / 2, pooled.height);
+    }
     ends(i + 2);
+    of_pooled.write();
   }
 
  private:
+  static constexpr long MOST_GROUPS = 64;  // of strips
+
   void spread(const T* from, T* origin, const Map& to, long rows) {
     for (long y = 0; y < rows; ++y) {
       T* row = origin + y * to.stride();
@@ -107,7 +127,7 @@ class Forward {
 template <typename T>
 void forward(Call<T>& call) {
   const Network& net = call.network;
-  const bool kept = call.results.size() > call.layers.size();
+  const bool kept = call.results.size() > call.layers.size() + call.moments.size();
   Maps<T> maps{net, {}, {}};
   long largest = 0;
   for (const Map& map : net.maps) largest = std::max(largest, (map.size() + 63) / 64 * 64);

@@ -29,7 +29,7 @@ long item(long n, const std::vector<long>& batch, ffi::Span<const int64_t> own) 
 }
 
 struct Settings {
-  ffi::Span<const int64_t> sides, channels, layers;
+  ffi::Span<const int64_t> sides, channels, layers, moments;
   int64_t padding, max, bf16, height, width, depth;
 };
 
@@ -67,10 +67,10 @@ std::vector<long> batch_of(const ffi::RemainingRets& results, size_t rank) {
 template <typename T>
 Call<T> call(ffi::ThreadPool& pool, const Settings& s) {
   Network network(s.height, s.width, s.depth, s.sides.begin(), s.channels.begin(), s.sides.size(), s.padding, s.max);
-  return {pool, std::move(network), {s.layers.begin(), s.layers.end()}};
+  return {pool, std::move(network), {s.layers.begin(), s.layers.end()}, {s.moments.begin(), s.moments.end()}};
 }
 
-// The bytes of the kernel and the bias of each convolution, and of each layer.
+// The bytes of the kernel and the bias of each convolution, and of each layer and each matrix of moments.
 template <typename T>
 std::pair<std::vector<long>, std::vector<long>> sizes(const Call<T>& c) {
   const Network& net = c.network;
@@ -80,6 +80,7 @@ std::pair<std::vector<long>, std::vector<long>> sizes(const Call<T>& c) {
     if (side) sizes.first.insert(sizes.first.end(), {4 * side * side * net.maps[i].channels * channels, 4 * channels});
   }
   for (int64_t i : c.layers) sizes.second.push_back(4 * net.maps.at(i + 1).height * net.maps[i + 1].row());
+  for (int64_t i : c.moments) sizes.second.push_back(4 * net.maps.at(i + 1).channels * net.maps[i + 1].channels);
   return sizes;
 }
 
@@ -95,27 +96,28 @@ void fill(Call<T>& c, ffi::RemainingArgs in, ffi::RemainingRets out, size_t rank
   for (size_t i = 0; i < out.size(); ++i) c.results.push_back(items.of(**out.get<ffi::AnyBuffer>(i), results[i]));
 }
 
-// Operands: the image, and kernel and bias of each convolution. Results: the layers, and all maps where they are kept.
+// Operands: the image, and kernel and bias of each convolution. Results: the layers, the moments, and all maps where
+// they are kept.
 template <typename T>
 void run_forward(ffi::ThreadPool& pool, ffi::RemainingArgs in, ffi::RemainingRets out, const Settings& settings) {
   auto c = call<T>(pool, settings);
   auto [operands, results] = sizes(c);
   operands.insert(operands.begin(), 4 * c.network.maps[0].height * c.network.maps[0].row());
   if (out.size() > results.size()) results.push_back(c.network.size * sizeof(T));
-  fill(c, in, out, 3, operands, results);
+  fill(c, in, out, c.layers.empty() ? 2 : 3, operands, results);
   forward(c);
 }
 
-// Operands: the kept maps, kernel and bias of each convolution, and the gradient of each layer. The result is the
-// gradient of the image or, with more than one result, those of the kernels and biases.
+// Operands: the kept maps, kernel and bias of each convolution, and the gradient of each layer and of each matrix of
+// moments. The result is the gradient of the image or, with more than one result, those of the kernels and biases.
 template <typename T>
 void run_backward(ffi::ThreadPool& pool, ffi::RemainingArgs in, ffi::RemainingRets out, const Settings& settings) {
   auto c = call<T>(pool, settings);
-  auto [operands, layers] = sizes(c);
+  auto [operands, gradients] = sizes(c);
   auto results = operands;
   if (out.size() == 1) results = {4 * c.network.maps[0].height * c.network.maps[0].row()};
   operands.insert(operands.begin(), c.network.size * sizeof(T));
-  operands.insert(operands.end(), layers.begin(), layers.end());
+  operands.insert(operands.end(), gradients.begin(), gradients.end());
   fill(c, in, out, out.size() == 1 ? 3 : 4, operands, results);
   backward(c);
 }
@@ -132,17 +134,17 @@ ffi::Error guarded(Run run) {
 
 ffi::Error forward_call(ffi::ThreadPool pool, ffi::RemainingArgs in, ffi::RemainingRets out,
                         ffi::Span<const int64_t> sides, ffi::Span<const int64_t> channels,
-                        ffi::Span<const int64_t> layers, ffi::Span<const int64_t> shape, int64_t padding, int64_t max,
-                        int64_t bf16) {
-  Settings settings{sides, channels, layers, padding, max, bf16, shape[0], shape[1], shape[2]};
+                        ffi::Span<const int64_t> layers, ffi::Span<const int64_t> moments,
+                        ffi::Span<const int64_t> shape, int64_t padding, int64_t max, int64_t bf16) {
+  Settings settings{sides, channels, layers, moments, padding, max, bf16, shape[0], shape[1], shape[2]};
   return guarded([&] { (bf16 ? run_forward<bfloat16> : run_forward<float>)(pool, in, out, settings); });
 }
 
 ffi::Error backward_call(ffi::ThreadPool pool, ffi::RemainingArgs in, ffi::RemainingRets out,
                          ffi::Span<const int64_t> sides, ffi::Span<const int64_t> channels,
-                         ffi::Span<const int64_t> layers, ffi::Span<const int64_t> shape, int64_t padding, int64_t max,
-                         int64_t bf16) {
-  Settings settings{sides, channels, layers, padding, max, bf16, shape[0], shape[1], shape[2]};
+                         ffi::Span<const int64_t> layers, ffi::Span<const int64_t> moments,
+                         ffi::Span<const int64_t> shape, int64_t padding, int64_t max, int64_t bf16) {
+  Settings settings{sides, channels, layers, moments, padding, max, bf16, shape[0], shape[1], shape[2]};
   return guarded([&] { (bf16 ? run_backward<bfloat16> : run_backward<float>)(pool, in, out, settings); });
 }
 
@@ -154,6 +156,7 @@ auto binding() {
       .Attr<ffi::Span<const int64_t>>("sides")
       .Attr<ffi::Span<const int64_t>>("channels")
       .Attr<ffi::Span<const int64_t>>("layers")
+      .Attr<ffi::Span<const int64_t>>("moments")
       .Attr<ffi::Span<const int64_t>>("shape")
       .Attr<int64_t>("padding")
       .Attr<int64_t>("max")

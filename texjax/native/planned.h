@@ -5,20 +5,20 @@
 
 namespace texjax {
 
-// operands[i][n] and results[i][n] belong to the image n. layers: the operations whose maps are asked for.
+// operands[i][n] and results[i][n] belong to the image n. layers: the operations whose maps are asked for. moments: those
+// whose sums of outer products of pixels are asked for. The results, and the gradients that come back, are first those
+// of the layers and then those of the moments.
 template <typename T>
 struct Call {
   xla::ffi::ThreadPool& pool;
   Network network;
-  std::vector<int64_t> layers;
+  std::vector<int64_t> layers, moments;
   std::vector<std::vector<char*>> operands, results;
   long images = 1;
 
-  // The number of the layer that map i is; -1 where it is none.
-  long layer(size_t i) const {
-    auto found = std::find(layers.begin(), layers.end(), long(i) - 1);
-    return found == layers.end() ? -1 : found - layers.begin();
-  }
+  // The number of the layer that map i is, and that of its moments; -1 where they are not asked for.
+  long layer(size_t i) const { return place(layers, i, 0); }
+  long moment(size_t i) const { return place(moments, i, layers.size()); }
   // The operand that is the kernel of operation i; its bias follows. For i past the end, that of the first gradient.
   long kernel(size_t i) const {
     long before = 0;
@@ -26,7 +26,15 @@ struct Call {
     return 1 + 2 * before;
   }
   const float* operand(long which, long n) const { return reinterpret_cast<const float*>(operands[which][n]); }
+  // On the way back: the gradient of a layer or of moments.
+  const float* gradient(long which, long n) const { return operand(kernel(network.operations.size()) + which, n); }
   float* result(long which, long n) const { return reinterpret_cast<float*>(results[which][n]); }
+
+ private:
+  static long place(const std::vector<int64_t>& list, size_t i, long before) {
+    auto found = std::find(list.begin(), list.end(), long(i) - 1);
+    return found == list.end() ? -1 : before + (found - list.begin());
+  }
 };
 
 // The maps of all images, at the same offsets.
@@ -38,6 +46,17 @@ struct Maps {
 
   T* first(size_t i, long n) const { return images[n] + offsets[i]; }                   // of the border
   T* origin(size_t i, long n) const { return first(i, n) + network.maps[i].origin(); }  // within the border
+
+  // The pixels of rows without the border between them; a copy where there is one.
+  const T* pixels(size_t i, long n, long begin, long end) const {
+    const Map& map = network.maps[i];
+    const T* from = origin(i, n) + begin * map.stride();
+    if (!map.border) return from;
+    T* copy = static_cast<T*>(scratch<3>((end - begin) * map.row() * sizeof(T)));
+    for (long y = 0; y < end - begin; ++y)
+      std::memcpy(copy + y * map.row(), from + y * map.stride(), map.row() * sizeof(T));
+    return copy;
+  }
 };
 
 // The convolution of operation i, forward or backward, over strips of at most `rows` rows out of `height`.
@@ -56,8 +75,9 @@ class Strips {
       if (n && kernel == call.operand(kernel_, n - 1)) {
         packed_.push_back(packed_.back());
       } else {
-        auto most = pack(kernel, whole, backward, most_->descriptor.weights_desc());
-        packed_.push_back({most, pack(kernel, shape, backward, last_->descriptor.weights_desc())});
+        const Digest plain = digest(kernel, shape.side * shape.side * shape.in * shape.out);
+        auto most = pack(kernel, plain, whole, backward, most_->descriptor.weights_desc());
+        packed_.push_back({most, pack(kernel, plain, shape, backward, last_->descriptor.weights_desc())});
       }
     }
   }

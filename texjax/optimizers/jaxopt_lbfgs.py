@@ -54,24 +54,15 @@ def lbfgs(
     handling = ranges.get(range, ("none", "clip", "sigmoid", "penalty"), "lbfgs")
     evaluate = scaling.scaled(objective, handling)
     renew = _renew(evaluate)
-    solver = _one_loop(jaxopt.LBFGS(**_settings(evaluate, history_size, max_linesearch)))
-
-    def restart(solver_state: Any) -> Any:
-        histories = (solver_state.s_history, solver_state.y_history, solver_state.rho_history)
-        s_history, y_history, rho_history = jax.tree.map(jnp.zeros_like, histories)
-        gamma = RESTART_STEP / jnp.maximum(scaling.rms(solver_state.grad), 1e-30)
-        return solver_state._replace(
-            s_history=s_history,
-            y_history=y_history,
-            rho_history=rho_history,
-            gamma=gamma,
-            stepsize=jnp.ones_like(gamma),
-        )
+    solver = _one_loop(jaxopt.LBFGS(use_gamma=False, **_settings(evaluate, history_size, max_linesearch)))
 
     def step(state: State, *args: Any) -> State:
         variables, solver_state = solver.update(state.variables, state.solver_state, state.scale, *args)
-        variables, solver_state = _undo_uphill(state, variables, solver_state)
-        solver_state = _select(solver_state.failed_linesearch, restart(solver_state), solver_state)
+        histories, rest = _split(solver_state)
+        pair = variables - state.variables, rest.grad - state.solver_state.grad
+        before = state._replace(solver_state=_split(state.solver_state)[1])
+        variables, rest = _undo_uphill(before, variables, rest)
+        solver_state = _restart_after_failure(rest._replace(**histories, gamma=_gamma(*pair)), pair)
         if handling.project is not None:
             return renew(State(handling.project(variables), state.scale, solver_state), *args)
         return State(variables, state.scale, solver_state)
@@ -108,6 +99,36 @@ def lbfgsb(
         return State(variables, state.scale, solver_state)
 
     return types.Minimizer(_init(handling, start), step, _renew(evaluate), _read(handling))
+
+
+def _split(solver_state: Any) -> tuple[dict[str, Any], Any]:
+    """Return the histories, and the state without them: they are as large as many images, and costly to select from."""
+    histories = {name: getattr(solver_state, name) for name in ("s_history", "y_history", "rho_history")}
+    return histories, solver_state._replace(**dict.fromkeys(histories, ()))
+
+
+def _gamma(s: types.Images, y: types.Images) -> types.Scalar:
+    """Return the scale of the first approximation of the inverse Hessian (Nocedal & Wright, eq. 7.20)."""
+    square = jnp.vdot(y, y)
+    return jnp.where(square > 0, jnp.vdot(y, s) / square, 1.0)
+
+
+def _restart_after_failure(solver_state: Any, pair: tuple[types.Images, types.Images]) -> Any:
+    """Return the state; after a failed line search without a history, and with a short next step.
+
+    A pair counts as much as its rho says, so that a rho of zero drops it. Only the last pair, which the failed search
+    has stored, may hold what is no number.
+    """
+    failed, rho = solver_state.failed_linesearch, solver_state.rho_history
+    last = (solver_state.iter_num - 1) % len(rho)
+    s, y = (jnp.where(failed, 0, part) for part in pair)
+    return solver_state._replace(
+        s_history=solver_state.s_history.at[last].set(s),
+        y_history=solver_state.y_history.at[last].set(y),
+        rho_history=jnp.where(failed, 0, rho),
+        gamma=jnp.where(failed, RESTART_STEP / jnp.maximum(scaling.rms(solver_state.grad), 1e-30), solver_state.gamma),
+        stepsize=jnp.where(failed, 1, solver_state.stepsize),
+    )
 
 
 def _undo_uphill(state: State, variables: types.Images, solver_state: Any) -> tuple[types.Images, Any]:

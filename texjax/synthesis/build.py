@@ -58,7 +58,7 @@ def parts_of_program(config: configs.Config, source_padding: tuple[str, str], fi
     used = {layer for term in terms for _, layer in term.places(config.octaves)}
     for layer in used:
         extractor.grid(layer)  # raises where there is no such layer
-    analysis = scene.Analysis(source_extractor.apply, source_padding[1])
+    analysis = scene.Analysis(source_extractor, source_padding[1])
     problem = objective.objective(extractor, terms, config.octaves, config.pyramid.padding, first_octave, analysis)
     minimizer = settings.build(optimizers, config.optimizer, problem.value)
     return Parts(

@@ -63,8 +63,8 @@ def objective(
     if not weighing:
         raise errors.TexjaxError("every term weighs 0, so nothing would be optimized; give one a weight above 0.")
     names = tuple(term.name for term in terms)
-    analysis = analysis or scene.Analysis(extractor.apply, padding)
-    setup = scene.Setup(extractor.apply, weighing, names, octaves, padding, first_octave, analysis)
+    analysis = analysis or scene.Analysis(extractor, padding)
+    setup = scene.Setup(extractor, weighing, names, octaves, padding, first_octave, analysis)
     periods = [term.loss.period for term in weighing.values() if term.loss.refresh]
     return Objective(
         functools.partial(_summarize, setup),
@@ -81,7 +81,7 @@ def _summarize(
     terms = [term for term in setup.terms.values() if term.exemplars == exemplars]
     # The content and the analogy are maps over the image, and have to be padded like it.
     if exemplars.group == "sources":
-        setup = setup._replace(apply=setup.analysis.apply, padding=setup.analysis.padding)
+        setup = setup._replace(extractor=setup.analysis.extractor, padding=setup.analysis.padding)
     views = scene.views(setup, weights, picture[None], terms)
     return {term.name: term.loss.summarize(views[term.name]) for term in terms}
 

@@ -1,6 +1,6 @@
 """What each term of an objective sees of a stack of images: the views of its places."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -10,9 +10,9 @@ from texjax import pyramid, types
 
 
 class Analysis(NamedTuple):
-    """How sources are analyzed: by the extractor's `apply`, and with the padding of the pyramid."""
+    """How sources are analyzed: by the extractor, and with the padding of the pyramid."""
 
-    apply: Callable[..., types.Features]
+    extractor: types.Extractor
     padding: str
 
 
@@ -23,7 +23,7 @@ class Setup(NamedTuple):
     full-size picture that octave 0 is here.
     """
 
-    apply: Callable[..., types.Features]
+    extractor: types.Extractor
     terms: dict[str, types.Term]
     names: tuple[str, ...]
     octaves: int
@@ -40,21 +40,46 @@ def views(
     A network sees a gray image, of one channel, as a color image of three equal channels.
     """
     places = {term.name: term.places(setup.octaves) for term in terms}
-    all_places = [place for of_term in places.values() for place in of_term]
-    layers = [tuple(dict.fromkeys(layer for at, layer in all_places if at == o)) for o in range(setup.octaves)]
+    by_moments = {term.name for term in terms if term.loss.moments and setup.extractor.moments}
 
-    def features(image: types.Image) -> list[types.Features]:
+    def layers(octave: int, moments: bool) -> tuple[str, ...]:
+        pairs = [place for name, of_term in places.items() if (name in by_moments) == moments for place in of_term]
+        return tuple(dict.fromkeys(layer for at, layer in pairs if at == octave))
+
+    def analyze(image: types.Image) -> list[tuple[types.Features, dict[str, types.Moments]]]:
         levels = pyramid.gaussian(image, setup.octaves, padding=setup.padding)
-        colored = [jnp.broadcast_to(level, (*level.shape[:2], 3)) for level in levels]
         return [
-            setup.apply(weights, level, names) if names else {} for level, names in zip(colored, layers, strict=True)
+            _analyze(setup.extractor, weights, level, layers(octave, False), layers(octave, True))
+            for octave, level in enumerate(levels)
         ]
 
-    maps = jax.vmap(features)(images)
+    results = jax.vmap(analyze)(images)
+
+    def view(place: tuple[int, str], weight: float, moments: bool) -> types.View:
+        (features_of, moments_of), layer = results[place[0]], place[1]
+        octave = setup.first_octave + place[0]
+        if not moments:
+            return types.View(octave, layer, weight, features_of[layer])
+        outer = moments_of[layer].outer
+        none = jnp.zeros((len(outer), 0, 0, outer.shape[-1]), outer.dtype)
+        return types.View(octave, layer, weight, none, moments=moments_of[layer])
+
     return {
-        name: [
-            types.View(setup.first_octave + octave, layer, weight, maps[octave][layer])
-            for (octave, layer), weight in of_term.items()
-        ]
+        name: [view(place, weight, name in by_moments) for place, weight in of_term.items()]
         for name, of_term in places.items()
     }
+
+
+def _analyze(
+    extractor: types.Extractor,
+    weights: types.Weights,
+    level: types.Image,
+    layers: tuple[str, ...],
+    of_moments: tuple[str, ...],
+) -> tuple[types.Features, dict[str, types.Moments]]:
+    """The features and the second moments of an octave, at these layers."""
+    colored = jnp.broadcast_to(level, (*level.shape[:2], 3))
+    if of_moments:
+        assert extractor.moments is not None
+        return extractor.moments(weights, colored, layers, of_moments)
+    return extractor.apply(weights, colored, layers) if layers else {}, {}
