@@ -24,6 +24,8 @@ VGG19 = origins.BLOCKS["vgg19"]
 VGG16 = origins.BLOCKS["vgg16"]
 WIDTHS = (64, 128, 256, 512, 512)  # channels in each block
 COMPACT = "compact.safetensors"
+FIRST = "conv1_1"
+PARTS = 3  # of the image, where its numbers are bf16, see `_split`
 POOLS: dict[str, Callable[..., Array]] = {"average": jnp.mean, "max": jnp.max}
 # Padding of the convolutions -> mode of `jnp.pad` that completes the last window of a pooling.
 PADDINGS: dict[str, Any] = {"valid": None, "same": "edge", "reflect": "reflect", "circular": "wrap"}
@@ -59,16 +61,18 @@ class VGG(nn.Module):
             if width is None:
                 x, border = pool(_without_border(x, border), self.pool, self.padding), 0
             else:
+                first = name == FIRST
                 convolve = nn.Conv(
                     width,
                     (3, 3),
                     padding="SAME" if valid else self.padding.upper(),
-                    dtype=dtype,
-                    precision=precision,
+                    # Rounded to bf16, pixels would not change by a small step, and line searches would fail.
+                    dtype=image.dtype if first else dtype,
+                    precision=lax.Precision.HIGHEST if first else precision,
                     conv_general_dilated=convolution.general,
                     name=name,
                 )
-                x, border = nn.relu(convolve(x)), border + valid
+                x, border = nn.relu(convolve(x)).astype(dtype), border + valid
             activations[name] = _without_border(x, border)
             if activations.keys() >= set(layers):
                 break
@@ -126,18 +130,48 @@ def _by_native(
     all_layers = operations(network.blocks, network.widths)
     deepest = max(i for i, (name, _) in enumerate(all_layers) if name in layers + of_moments)
     settings = {"max": network.pool == "max", "bf16": network.precision == "bf16"}
-    chain = native.chain(all_layers[: deepest + 1], layers, of_moments, image.shape, network.padding, **settings)
+    split = settings["bf16"]
+    shape = (*image.shape[:2], image.shape[2] * (PARTS if split else 1))
+    chain = native.chain(all_layers[: deepest + 1], layers, of_moments, shape, network.padding, **settings)
     convolved = [name for name, width in all_layers[: deepest + 1] if width is not None]
 
     def by_xla(image: Array, params: native.Params) -> native.Maps:
+        if split:
+            image, params = _joined(image, params)
         named = dict(zip(convolved, params, strict=True))
         features, sums = _by_xla(network, layers, of_moments, image, named)
         return (*(features[layer] for layer in layers), *(sums[layer].outer for layer in of_moments))
 
-    arrays: Any = native.activations(chain, by_xla, image, [params[name] for name in convolved])
+    ordered = [params[name] for name in convolved]
+    if split:
+        image, ordered = _split(image, ordered)
+    arrays: Any = native.activations(chain, by_xla, image, ordered)
     counts = [jnp.full((), math.prod(chain.sizes[i]), jnp.float32) for i in chain.moments]
     sums = map(types.Moments, arrays[len(layers) :], counts)
     return dict(zip(layers, arrays, strict=False)), dict(zip(of_moments, sums, strict=True))
+
+
+def _split(image: Array, params: native.Params) -> tuple[Array, native.Params]:
+    """Return an image of more channels and a first kernel for it, whose product hardly suffers from rounding to bf16.
+
+    With the roundings X and K of image x and kernel k, it is X K + (x - X) K + x (k - K) = x k. The parts that are
+    rounded here have no gradient, as the others have all of it.
+    """
+    kernel = params[0]["kernel"]
+    rounded_image, rounded_kernel = (
+        lax.stop_gradient(lax.reduce_precision(array, exponent_bits=8, mantissa_bits=7)) for array in (image, kernel)
+    )
+    channels = jnp.concatenate([rounded_image, image - rounded_image, image], -1)
+    kernels = jnp.concatenate([rounded_kernel, rounded_kernel, kernel - rounded_kernel], 2)
+    return channels, [{**params[0], "kernel": kernels}, *params[1:]]
+
+
+def _joined(image: Array, params: native.Params) -> tuple[Array, native.Params]:
+    """Undo `_split`."""
+    channels = image.shape[2] // PARTS
+    kernel = params[0]["kernel"]
+    kernel = kernel[:, :, :channels] + kernel[:, :, -channels:]
+    return image[..., -channels:], [{**params[0], "kernel": kernel}, *params[1:]]
 
 
 def extractor(

@@ -100,16 +100,30 @@ def test_memory_stays_within_the_budget():
     assert analysis.temp_size_in_bytes < memory + 4 * (image.size + sources[0].size)
 
 
-def test_bf16_matches_are_nearly_as_near():
+@pytest.mark.parametrize("memory", [1, block_bytes(50, 70), 2**28])
+def test_bf16_candidates_are_compared_again_in_float32(memory: int):
     image, sources = feature_map(20, 20), [feature_map(24, 24, seed=1)]
-    match = matching.exact(extract([image], 1), extract(sources, 1), patch=PATCH, precision="bf16")
+    match = matching.exact(extract([image], 1), extract(sources, 1), patch=PATCH, precision="bf16", memory=memory)
     cosines = unit_rows([image], 1) @ unit_rows(sources, 1).T
-    cosines_of_matches = cosines[np.arange(len(cosines)), np.asarray(match.index)]
-    assert (match.index == cosines.argmax(1)).mean() > 0.85
-    # Rounding changes a factor by 2^-9 at most, and the product of two unit rows by 2^-8; two products may swap places.
-    assert (cosines.max(1) - cosines_of_matches).max() < 2 * 2**-8
-    np.testing.assert_allclose(match.response, cosines.max(1), atol=2**-8)
-    assert np.abs(np.asarray(match.response) - cosines.max(1)).max() > 1e-5  # products of float32 would be nearer
+    of_matches = cosines[np.arange(len(cosines)), np.asarray(match.index)]
+    np.testing.assert_allclose(match.response, of_matches, atol=1e-6)
+    # Only a patch of the same group can hide the nearest one. Rounding changes a factor by 2^-9 at most, and the
+    # product of two unit rows by 2^-8; two products may swap places.
+    assert (match.index == cosines.argmax(1)).mean() > 0.95
+    assert (cosines.max(1) - of_matches).max() < 2 * 2**-8
+
+
+def test_bf16_takes_no_dead_patch_and_the_first_of_equals():
+    image, masks = feature_map(7, 8), [np.zeros((6, 5), np.float32), None]
+    masks[0][1:4, 1:5] = 1
+    sources = [SOURCES[0], SOURCES[0]]
+    bank = patches.extract([jnp.asarray(source) for source in sources], PATCH, 1, [jnp.asarray(masks[0]), masks[1]])
+    match = matching.exact(extract([image], 1), bank, patch=PATCH, precision="bf16")
+    cosines = unit_rows([image], 1) @ unit_rows(sources, 1).T
+    live = np.zeros((5, 4), bool)
+    live[1:3, 1:4] = True
+    cosines[:, :20][:, ~live.reshape(-1)] = -2
+    np.testing.assert_array_equal(match.index, np.round(cosines, 6).argmax(1))
 
 
 def test_settings_are_checked():

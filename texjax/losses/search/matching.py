@@ -17,6 +17,8 @@ from texjax import errors, validate
 from texjax.losses.search import patches
 
 TYPES = {"float32": jnp.float32, "bf16": jnp.bfloat16}
+# The bank is dealt out to so many groups. The nearest patch of each group is compared again in float32.
+GROUPS = {"float32": 1, "bf16": 4}
 DEAD = -2.0  # response of a dead patch, below every cosine
 # Rows are gathered and then scaled, and products are compared, so about two copies of each exist at once.
 COPIES = 2
@@ -86,7 +88,8 @@ def exact(
         bank: n patches.
         patch: side of a patch in pixels.
         centered: subtract the mean of each patch before comparing.
-        precision: of the factors of the products, "float32" or "bf16"; sums are always of float32.
+        precision: of the factors of the products, "float32" or "bf16"; sums are always of float32. With "bf16" the best
+            four candidates are compared again in float32, and the response is that of float32.
         memory: bytes for the blocks. Where it is too little for one row of each, the blocks are single rows.
 
     Returns:
@@ -94,25 +97,43 @@ def exact(
     """
     m, n = len(queries.corners), len(bank.corners)
     height, width = blocks(m, n, patch**2 * bank.pixels.shape[1], memory)
+    groups = GROUPS[precision]
+    width = math.ceil(width / groups) * groups
 
     @jax.custom_batching.sequential_vmap  # several images one after the other, as together they would take more memory
     def search(queries: patches.Patches, bank: patches.Patches) -> tuple[Array, Array]:
         def unit_rows(group: patches.Patches, indices: Int[Array, " b"]) -> Float[Array, "b k"]:
-            return patches.unit(patches.rows(group, indices, patch), centered).astype(TYPES[precision])
+            return patches.unit(patches.rows(group, indices, patch), centered)
 
         def match_block(query_indices: Int[Array, " b"]) -> tuple[Array, Array]:
-            query_rows = unit_rows(queries, query_indices)
+            query_rows = unit_rows(queries, query_indices).astype(TYPES[precision])
 
             def step(best: tuple[Array, Array], bank_indices: Int[Array, " c"]) -> tuple[tuple[Array, Array], None]:
-                cosines = _products(query_rows, unit_rows(bank, bank_indices))
+                cosines = _products(query_rows, unit_rows(bank, bank_indices).astype(TYPES[precision]))
                 if bank.live is not None:
                     cosines = jnp.where(bank.live[bank_indices][None], cosines, DEAD)
-                response, index = _largest(cosines, bank_indices)
+                response, index = _largest(cosines, bank_indices, groups)
                 better = response > best[0]
                 return (jnp.where(better, response, best[0]), jnp.where(better, index, best[1])), None
 
-            worst = jnp.full(height, -jnp.inf), jnp.zeros(height, jnp.int32)
-            return lax.scan(step, worst, _index_blocks(n, width))[0]
+            worst = jnp.full((height, groups), -jnp.inf), jnp.zeros((height, groups), jnp.int32)
+            response, index = lax.scan(step, worst, _index_blocks(n, width))[0]
+            if groups > 1:
+                response = compare_again(query_indices, index)
+            top = response.max(1, keepdims=True)
+            return top[:, 0], jnp.where(response == top, index, jnp.iinfo(jnp.int32).max).min(1)
+
+        def compare_again(
+            query_indices: Int[Array, " b"], candidates: Int[Array, "b groups"]
+        ) -> Float[Array, "b groups"]:
+            """The cosines between the queries and their candidates, in float32."""
+            query_rows = unit_rows(queries, query_indices)
+
+            def cosines(indices: Int[Array, " b"]) -> Float[Array, " b"]:
+                values = (query_rows * unit_rows(bank, indices)).sum(1)
+                return values if bank.live is None else jnp.where(bank.live[indices], values, DEAD)
+
+            return lax.map(cosines, candidates.T).T  # one group after the other, to hold the rows of one alone
 
         return lax.map(match_block, _index_blocks(m, height))
 
@@ -138,11 +159,15 @@ def _products(a: Float[Array, "a k"], b: Float[Array, "b k"]) -> Float[Array, "a
     )
 
 
-def _largest(cosines: Float[Array, "a b"], indices: Int[Array, " b"]) -> tuple[Float[Array, " a"], Int[Array, " a"]]:
-    """Return each row's maximum, and the least of the indices whose columns have it.
+def _largest(
+    cosines: Float[Array, "a b"], indices: Int[Array, " b"], groups: int
+) -> tuple[Float[Array, "a groups"], Int[Array, "a groups"]]:
+    """Return the maximum of each group of columns of each row, and the least of the indices whose columns have it.
 
     This does without argmax, for which XLA emits no vector code on CPU: argmax takes ten times as long, a quarter of
     the product's time.
     """
-    top = cosines.max(1)
-    return top, jnp.where(cosines == top[:, None], indices[None], jnp.iinfo(jnp.int32).max).min(1)
+    grouped = cosines.reshape(len(cosines), groups, -1)
+    top = grouped.max(2)
+    of_top = jnp.where(grouped == top[:, :, None], indices.reshape(1, groups, -1), jnp.iinfo(jnp.int32).max)
+    return top, of_top.min(2)

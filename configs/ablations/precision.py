@@ -1,0 +1,26 @@
+"""Are features in bf16 as good as in float32?
+
+    texjax sweep ablations/precision bark.jpg pebbles.png
+    python experiments/tabulate.py SWEEP_DIR --measures seconds gram_error wavelet_kl seam bands
+    python experiments/contact_sheet.py SWEEP_DIR precision.png
+
+On a processor with AMX and with oneDNN, bf16 takes a third of the time of float32. Where a picture is smooth, its
+rounding hides small steps, and line searches fail (`experiments/README.md` has the evidence).
+
+Arguments: `network=vgg19` needs its weights, see `texjax weights list`. `tiny` makes 72 px in a few iterations.
+"""
+
+from texjax import config as configs
+from texjax.sweeps.grids import over
+
+
+def get_config(arg=None):
+    config = configs.load(f"texture:{arg}" if arg else "texture").unlock()
+    config.size = (72, 72) if min(config.size) < 256 else (256, 256)
+    config.source.fit = 2.0
+    return config
+
+
+def sweep(add):
+    for overrides in over("features.precision", ("float32", "bf16")):
+        add(**overrides)
