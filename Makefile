@@ -36,7 +36,7 @@ help:
 	@echo "make lint       check format, style and types"
 	@echo "make format     format, and repair what can be repaired"
 	@echo "make docs       pages of the API, into site/"
-	@echo "make native     compile the faster convolutions for CPU (needs g++ and oneDNN, Debian's libdnnl-dev)"
+	@echo "make native     compile the faster convolutions for CPU (needs g++ and oneDNN: texjax[onednn], or Debian's libdnnl-dev)"
 	@echo "make setup      only make the environment, in $(VENV)"
 	@echo "make clean      remove everything that make made"
 

@@ -28,14 +28,22 @@ def test_a_file_that_is_no_library_is_refused(monkeypatch: pytest.MonkeyPatch, t
 
 
 @test_native.built
-def test_a_library_for_another_jaxlib_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """Compiled from four lines: it has no calls, which are not looked for either."""
-    source, path = tmp_path / "old.cc", tmp_path / "old.so"
-    source.write_text('extern "C" const char* texjax_jaxlib() { return "0.4.38"; }')
-    subprocess.run([native_build.command(path)[0], "-shared", "-fPIC", str(source), "-o", str(path)], check=True)
-    monkeypatch.setattr(native_library, "places", lambda: [path])
-    choice = native_library.choose("auto", "float32")
-    assert choice.name == "xla" and "0.4.38" in choice.reason and jaxlib.version.__version__ in choice.reason
+def test_a_library_for_another_jaxlib_or_texjax_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """The library has no calls, which are not looked for either."""
+    source = tmp_path / "old.cc"
+    interface = "int texjax_interface() { return 1; }"
+
+    def reason(version: str) -> str:
+        source.write_text(f'extern "C" {{ const char* texjax_jaxlib() {{ return "{version}"; }} {interface} }}')
+        path = tmp_path / f"{version}.so"
+        subprocess.run([native_build.command(path)[0], "-shared", "-fPIC", str(source), "-o", str(path)], check=True)
+        monkeypatch.setattr(native_library, "places", lambda: [path])
+        choice = native_library.choose("auto", "float32")
+        assert choice.name == "xla"
+        return choice.reason
+
+    assert "another version of texjax" in reason(jaxlib.version.__version__)
+    assert "0.4.38" in (of_jaxlib := reason("0.4.38")) and jaxlib.version.__version__ in of_jaxlib
     with pytest.raises(errors.TexjaxError, match=r"0\.4\.38"):
         native_library.choose("onednn", "float32")
 
@@ -71,6 +79,6 @@ def test_a_compiler_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch, tmp
     with pytest.raises(errors.EnvironmentFault, match=r"no-compiler does not run.*install g\+\+"):
         native_build.build()
     monkeypatch.setenv("CXX", "false")
-    with pytest.raises(errors.EnvironmentFault, match="libdnnl-dev"):
+    with pytest.raises(errors.EnvironmentFault, match=r"texjax\[onednn\].*libdnnl-dev"):
         native_build.build()
     assert list((tmp_path / "new").iterdir()) == []

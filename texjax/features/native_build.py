@@ -1,7 +1,8 @@
 """Compile `texjax/native` into the library that `native_library` finds: `python -m texjax.features.native_build`.
 
-It needs g++ (or the compiler in CXX) and the headers of oneDNN, Debian's g++ and libdnnl-dev. Further options of the
-compiler, such as those for another oneDNN, are taken from CXXFLAGS and LDFLAGS.
+It needs g++ (or the compiler in CXX) and oneDNN: that of the Python environment, which `pip install texjax[onednn]` and
+conda put there, or else that of the system, Debian's libdnnl-dev. Further options of the compiler, such as those for
+another oneDNN, are taken from CXXFLAGS and LDFLAGS.
 """
 
 import os
@@ -22,13 +23,19 @@ def command(output: Path) -> list[str]:
     """Return the command that compiles the library for the installed jaxlib."""
     # Whatever the level, oneDNN chooses its instructions at run time.
     level = ["-march=x86-64-v3"] if platform.machine() == "x86_64" else []
+    include, library = Path(sys.prefix, "include"), Path(sys.prefix, "lib")
+    # Naming the system's own folder of headers would hide those of the C++ library.
+    has_onednn = (include / "dnnl.hpp").exists() and include != Path("/usr/include")
+    own = ["-isystem", str(include), f"-L{library}", f"-Wl,-rpath,{library}"] if has_onednn else []
     return [
         os.environ.get("CXX") or "g++",
         *("-std=c++20", "-O3", *level, "-fPIC", "-shared", "-fopenmp", "-isystem", jax.ffi.include_dir()),
         f'-DTEXJAX_JAXLIB="{jaxlib.version.__version__}"',
+        f"-DTEXJAX_INTERFACE={native_library.INTERFACE}",
         *shlex.split(os.environ.get("CXXFLAGS", "")),
         *(str(native_library.SOURCES / "onednn.cc"), "-o", str(output)),
         *shlex.split(os.environ.get("LDFLAGS", "")),
+        *own,
         "-ldnnl",
     ]
 
@@ -50,7 +57,8 @@ def build() -> Path:
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if "error" in line] or ["no message"]
         raise errors.EnvironmentFault(
-            f"{words[0]} could not compile the library ({lines[0].strip()}); install oneDNN, Debian's libdnnl-dev."
+            f"{words[0]} could not compile the library ({lines[0].strip()}); install oneDNN, by `pip install "
+            "'texjax[onednn]'` or as Debian's libdnnl-dev."
         )
     fresh.replace(path)
     return path

@@ -14,6 +14,7 @@ from texjax import errors
 NAME = "texjax_onednn.so"
 SOURCES = Path(__file__).parents[1] / "native"
 BACKENDS = ("auto", "xla", "onednn")
+INTERFACE = 2  # of the calls; a library with another one was built for another version of texjax
 COMMAND = "python -m texjax.features.native_build"
 
 
@@ -53,11 +54,13 @@ def _load(paths: tuple[Path, ...]) -> Library | str:
     try:
         handle = ctypes.CDLL(str(path))
         handle.texjax_jaxlib.restype = ctypes.c_char_p
-        built_for = handle.texjax_jaxlib().decode()
+        built_for, interface = handle.texjax_jaxlib().decode(), handle.texjax_interface()
     except (OSError, AttributeError) as error:
         return f"{path} does not load ({error}); `{COMMAND}` builds it anew."
     if built_for != jaxlib.version.__version__:
         return f"{path} is for jaxlib {built_for}, not {jaxlib.version.__version__}; `{COMMAND}` builds it anew."
+    if interface != INTERFACE:
+        return f"{path} is for another version of texjax; `{COMMAND}` builds it anew."
     for call in ("texjax_forward", "texjax_backward"):
         jax.ffi.register_ffi_target(call, jax.ffi.pycapsule(getattr(handle, call)), platform="cpu")
     number, processor = handle.texjax_onednn(), handle.texjax_processor()

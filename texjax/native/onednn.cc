@@ -174,6 +174,9 @@ extern "C" {
 // The version of jaxlib whose headers this was built with, as "0.10.2".
 const char* texjax_jaxlib() { return TEXJAX_JAXLIB; }
 
+// What the calls take and return, see `native_library.INTERFACE`.
+int texjax_interface() { return TEXJAX_INTERFACE; }
+
 // The version of oneDNN at run time, as 20603.
 int texjax_onednn() {
   const dnnl_version_t* version = dnnl_version();
