@@ -65,8 +65,7 @@ def gram(
         return jax.vmap(moments.second, (0, None))(view.features, view.mask)
 
     def summarize(views: Sequence[types.View]) -> list[Float[Array, "c c"]]:
-        sums = [measure(view) for view in views]
-        return [of_place.outer[0] / of_place.count[0] for of_place in sums]
+        return [_moments_of_one(view) for view in views]
 
     def join_sources(matrices: list[Float[Array, "c c"]]) -> Float[Array, "c c"]:
         weights = joins.normalized(join, len(matrices), join_weights, join_position)
@@ -80,6 +79,14 @@ def gram(
         measure, places.total(distance), summarize=summarize, join=places.join_each_place(join_sources)
     )
     return loss._replace(moments=True)
+
+
+def _moments_of_one(view: types.View) -> Float[Array, "c c"]:
+    """The moments per pixel of a stack of one source, whose features are not copied for a batch of products."""
+    if view.moments is not None:
+        return view.moments.outer[0] / view.moments.count[0]
+    sums = moments.second(view.features[0], view.mask)
+    return sums.outer / sums.count
 
 
 def _joined(matrices: list[Float[Array, "c c"]], join: Callable[[list[np.ndarray]], np.ndarray]) -> Float[Array, "c c"]:

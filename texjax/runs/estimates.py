@@ -26,8 +26,9 @@ MIB = 2**20
 # searches of a resolution last beside.
 ITERATION, FIRST = 1.2, 7
 # The program of the loop evaluates the objective in so many places, and has so many operations of its own. With several
-# outputs together (vmap) every iteration runs both places, and the program is longer by so much.
-PLACES, MINIMIZER, TOGETHER = 2, 1700, 1.5
+# outputs together (vmap) the program is longer by so much. Each iteration then runs all places until the line searches
+# of all outputs have ended, which takes so many times as long.
+PLACES, MINIMIZER, TOGETHER, WAITING = 2, 1700, 1.5, 6
 # Beside its large programs each resolution runs small ones: those of the start, which are counted, and so many more, to
 # reduce the pictures and join the summaries, and from the second on to enlarge the picture.
 OTHERS, ENLARGING = 20, 38
@@ -38,7 +39,7 @@ COMPILER, COMPILING = 150 * MIB, 40 * 2**10
 SCRATCH = 1.3  # memory of temporaries, in what the compiler counts: convolutions copy patches
 # Operations of a matrix product that take as long: to import the libraries and draw the loss; to compile a small
 # program; and to compile an operation of a large one.
-STARTING, SMALL_COMPILED, COMPILED = 300e9, 3.5e9, 0.18e9
+STARTING, SMALL_COMPILED, COMPILED = 1300e9, 6.3e9, 0.3e9
 PICTURE = 2e-7  # seconds to write a pixel of a picture
 COPIES = 3  # of the weights and the sources in memory: as they were read, on the device, and reduced
 
@@ -188,7 +189,7 @@ def _program(
     summaries = Summaries(*np.sum([_summaries(parts, *pair, below) for pair in sets.items()], 0).tolist())
     targets = sum(math.prod(a.shape) * a.dtype.itemsize for a in jax.tree.leaves(arguments[-1]))
     flops, seconds, temporary, lines = _step(parts, below, *arguments)
-    times, longer = (1, 1.0) if together == 1 else (PLACES, TOGETHER)
+    times, longer = (1, 1.0) if together == 1 else (WAITING, TOGETHER)
     pace = seconds / flops if flops else 0.0
     return Work(times * flops, pace, temporary, longer * (PLACES * lines + MINIMIZER), targets, summaries)
 
