@@ -32,9 +32,12 @@ def by_texjax(build: Callable[..., types.Extractor], gram: bool, **settings: Any
     extractor = build(**settings)
 
     def value(weights: types.Weights, image: jax.Array) -> jax.Array:
-        maps = [x.reshape(-1, x.shape[-1]) for x in extractor.apply(weights, image, LAYERS).values()]
-        moments = [jnp.matmul(x.T, x, precision="highest") / len(x) for x in maps] if gram else maps
-        return sum((jnp.mean(x**2) for x in moments), start=jnp.zeros(()))
+        if gram:
+            assert extractor.moments is not None
+            arrays = [sums.outer / sums.count for sums in extractor.moments(weights, image, (), LAYERS)[1].values()]
+        else:
+            arrays = list(extractor.apply(weights, image, LAYERS).values())
+        return sum((jnp.mean(x**2) for x in arrays), start=jnp.zeros(()))
 
     compiled = jax.jit(jax.value_and_grad(value, 1))
     return lambda image: np.asarray(compiled(extractor.weights, image)[1])
