@@ -31,6 +31,7 @@ COUNTS = {  # number of runs, as the docstrings of the configs say
     "ablations/optimizer": 3 * 4 + 2,
     "ablations/padding": 4 * 2,
     "ablations/pooling": 2 * 3,
+    "ablations/precision": 2,
 }
 
 

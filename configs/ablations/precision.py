@@ -18,6 +18,7 @@ def get_config(arg=None):
     config = configs.load(f"texture:{arg}" if arg else "texture").unlock()
     config.size = (72, 72) if min(config.size) < 256 else (256, 256)
     config.source.fit = 2.0
+    config.max_iter = min(config.max_iter, 100)
     return config
 
 

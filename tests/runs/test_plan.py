@@ -169,13 +169,24 @@ def test_starting_and_compiling_are_counted(source, device, monkeypatch):
     assert cost.seconds > cost.once
 
 
+def measure(function, shape):
+    return operations.measure(function, function, True, shape)
+
+
+def test_operations_are_those_of_the_other_function():
+    """A call into a library has no operations that the compiler could count."""
+    shape = jax.ShapeDtypeStruct((50, 50), np.float32)
+    measured = operations.measure(lambda x: x + 1, lambda x: x @ x, False, shape)
+    assert measured.flops == pytest.approx(2 * 50**3, rel=0.01)
+
+
 def test_short_programs_are_timed(monkeypatch):
     """A sum of ten million numbers takes more than a tenth of a millisecond and less than a second."""
     monkeypatch.setattr(operations, "rate", lambda: 1e12)
-    measured = operations.measure(lambda x: (x**2).sum(), True, jax.ShapeDtypeStruct((10_000_000,), np.float32))
+    measured = measure(lambda x: (x**2).sum(), jax.ShapeDtypeStruct((10_000_000,), np.float32))
     assert 1e-4 < measured.seconds < 1
     monkeypatch.setattr(operations, "TIMED", 0.0)
-    measured = operations.measure(lambda x: x @ x, True, jax.ShapeDtypeStruct((500, 500), np.float32))
+    measured = measure(lambda x: x @ x, jax.ShapeDtypeStruct((500, 500), np.float32))
     assert measured.seconds == pytest.approx(2 * 500**3 / (operations.EFFICIENCY * 1e12), rel=0.01)
 
 

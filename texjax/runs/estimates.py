@@ -18,7 +18,7 @@ import numpy as np
 from texjax import config as configs
 from texjax import pyramid
 from texjax.runs import machine, operations
-from texjax.synthesis import build, optimize, schedule
+from texjax.synthesis import build, objective, optimize, schedule
 from texjax.synthesis import pictures as exemplar_pictures
 
 MIB = 2**20
@@ -179,6 +179,7 @@ def _program(
 ) -> Work:
     """The work of a resolution; only the full size (below 0) is compiled. shapes: of the pictures in each group."""
     parts = build.parts_of_program(config, source_padding, below)
+    counted = build.parts_of_program(_by_xla(config), source_padding, below)
     pictures = {group: [np.zeros(shape, np.float32) for shape in images] for group, images in shapes}
     wanted = exemplar_pictures.distinct_exemplars(parts.terms, config.octaves)
     sets = {exemplars: exemplar_pictures.exemplars(exemplars, pictures) for exemplars in wanted}
@@ -186,12 +187,21 @@ def _program(
     together = config.count // _in_turn(config)
     images = jax.ShapeDtypeStruct((together, config.frames, height, width, optimize.channels(pictures)), jnp.float32)
     arguments = (images, parts.extractor.weights, _targets(parts, sets))
-    summaries = Summaries(*np.sum([_summaries(parts, *pair, below) for pair in sets.items()], 0).tolist())
+    summaries = Summaries(*np.sum([_summaries(parts, counted, *pair, below) for pair in sets.items()], 0).tolist())
     targets = sum(math.prod(a.shape) * a.dtype.itemsize for a in jax.tree.leaves(arguments[-1]))
-    flops, seconds, temporary, lines = _step(parts, below, *arguments)
+    flops, seconds, temporary, lines = _step(parts.objective, counted.objective, below, *arguments)
     times, longer = (1, 1.0) if together == 1 else (WAITING, TOGETHER)
     pace = seconds / flops if flops else 0.0
     return Work(times * flops, pace, temporary, longer * (PLACES * lines + MINIMIZER), targets, summaries)
+
+
+def _by_xla(config: configs.Config) -> configs.Config:
+    """The config with a network by XLA, which counts its operations, while those of oneDNN are not counted."""
+    if "backend" not in config.features:
+        return config
+    changed = config.to_dict()
+    changed["features"]["backend"] = "xla"
+    return configs.freeze(changed)
 
 
 def _targets(parts: build.Parts, sets: Any) -> dict[str, Any]:
@@ -204,35 +214,38 @@ def _targets(parts: build.Parts, sets: Any) -> dict[str, Any]:
     return targets
 
 
-def _summaries(parts: build.Parts, exemplars: Any, pictures: Any, below: int) -> Summaries:
+def _summaries(parts: build.Parts, counted: build.Parts, exemplars: Any, pictures: Any, below: int) -> Summaries:
     """Operations of all pictures, and temporaries of the largest one, whose program stands for those of the others."""
     largest = max(pictures, key=np.size)
-    program = operations.analyze(
-        parts.summarize.trace(parts.extractor.weights, largest, exemplars=exemplars), compiling=not below
-    )
+    weights = parts.extractor.weights
+    program = operations.analyze(parts.summarize.trace(weights, largest, exemplars=exemplars), compiling=not below)
+    flops = operations.analyze(counted.summarize.trace(weights, largest, exemplars=exemplars), compiling=False).flops
     pixels = sum(picture.size for picture in pictures) / largest.size
     shapes = {picture.shape for picture in pictures}
-    return Summaries(pixels * program.flops, program.temporary, len(shapes) * program.lines)
+    return Summaries(pixels * flops, program.temporary, len(shapes) * program.lines)
 
 
-def _step(parts: build.Parts, below: int, *arguments: Any) -> tuple[int | float, ...]:
+def _step(
+    problem: objective.Objective, counted: objective.Objective, below: int, *arguments: Any
+) -> tuple[int | float, ...]:
     """Operations and seconds of an iteration with its share of a refresh, bytes of temporaries, lines of evaluating.
 
-    After each refresh the objective is evaluated once more.
+    After each refresh the objective is evaluated once more. counted: see `operations.measure`.
     """
-    problem = parts.objective
 
-    def refresh(*arguments: Any) -> Any:
-        return problem.refresh(*arguments, None, jax.random.key(0), 0)
+    def refreshing(problem: objective.Objective) -> Any:
+        return jax.vmap(lambda *arguments: problem.refresh(*arguments, None, jax.random.key(0), 0), (0, None, None))
 
-    refresh_all = jax.vmap(refresh, (0, None, None))
-    choices = jax.eval_shape(refresh_all, *arguments) if problem.periods else {}
-    evaluate = jax.vmap(jax.value_and_grad(problem.value, has_aux=True), (0, None, None, 0))
-    evaluation = operations.measure(evaluate, not below, *arguments, choices)
+    def evaluating(problem: objective.Objective) -> Any:
+        return jax.vmap(jax.value_and_grad(problem.value, has_aux=True), (0, None, None, 0))
+
+    choices = jax.eval_shape(refreshing(problem), *arguments) if problem.periods else {}
+    pair = evaluating(problem), evaluating(counted)
+    evaluation = operations.measure(*pair, not below, *arguments, choices)
     flops, seconds = ITERATION * evaluation.flops, ITERATION * evaluation.seconds
     if not problem.periods:
         return flops, seconds, evaluation.temporary, evaluation.lines
-    search = operations.measure(refresh_all, not below, *arguments)
+    search = operations.measure(refreshing(problem), refreshing(counted), not below, *arguments)
     flops += (search.flops + evaluation.flops) / min(problem.periods)
     seconds += (search.seconds + evaluation.seconds) / min(problem.periods)
     return flops, seconds, max(evaluation.temporary, search.temporary), evaluation.lines + search.lines

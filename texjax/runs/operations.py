@@ -32,9 +32,15 @@ class Measured(NamedTuple):
     compiled: Any
 
 
-def measure(function: Any, compiling: bool, *arguments: Any) -> Measured:
-    """Return what the program of a function takes for arguments of these shapes. compiling: whether it is compiled."""
+def measure(function: Any, counted: Any, compiling: bool, *arguments: Any) -> Measured:
+    """Return what the program of a function takes for arguments of these shapes.
+
+    counted: the same function by XLA, whose operations are counted; it may be the function itself. compiling: whether
+    the function is compiled.
+    """
     program = analyze(loop.compiled(function).trace(*arguments), compiling)
+    if counted is not function:
+        program = program._replace(flops=analyze(loop.compiled(counted).trace(*arguments), False).flops)
     return program._replace(seconds=_seconds(program, arguments)) if compiling else program
 
 
