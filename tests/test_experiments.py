@@ -80,7 +80,7 @@ def test_compare_transfer(command: str, pictures: list[str], methods: list[str],
 @pytest.mark.parametrize(
     ("script", "words", "labels"),
     [
-        ("loops", ["VGG19", "--size", 48, "--octaves", 2, "--repeats", 1], ["bare", "scan", "while", "map"]),
+        ("loops", ["VGG19", "--size", 80, "--octaves", 2, "--repeats", 1], ["bare", "scan", "while", "map"]),
         ("compiling", ["VGG19", "--size", 48, "--octaves", 1, "--repeats", 1], ["first", "second"]),
         (
             "networks",
@@ -89,8 +89,15 @@ def test_compare_transfer(command: str, pictures: list[str], methods: list[str],
         ),
         (
             "profile_iteration",
-            ["snelgrove", "--weights", "VGG19", "--size", 48, "--octaves", 1, "--repeats", 1],
-            ["pyramid and network", "value", "value and gradient", "iteration", "plain matrix product"],
+            ["snelgrove", "--weights", "VGG19", "--size", 48, "--octaves", 1, "--repeats", 1, "--backend", "xla"],
+            [
+                "network",
+                "network and its gradient",
+                "value",
+                "value and gradient",
+                "iteration",
+                "plain matrix product",
+            ],
         ),
         (
             "front_door",
