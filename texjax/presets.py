@@ -59,6 +59,18 @@ def patches(arg: configs.Config, size: tuple[int, int] = (512, 512)) -> Patches:
     return Patches(config, {"conv3_1": 1.0, "conv4_1": 1.0}, {"conv4_2": 1.0}, 1)
 
 
+def ablated_texture(arg: str | None, fit: float) -> configs.Config:
+    """Return config `texture` with its own sizes and octaves, at 256 px and 100 iterations, for ablations.
+
+    arg: the text after the config's colon, as of `texture`. fit: see `config.source.fit`.
+    """
+    config = configs.load(f"texture:{arg}" if arg else "texture").unlock()
+    config.size = (72, 72) if min(config.size) < 256 else (256, 256)
+    config.source.fit = fit
+    config.max_iter = min(config.max_iter, 100)
+    return config
+
+
 def ablated(arg: str | None) -> configs.Config:
     """Return the config that ablations change: `texture` at 256 px with three octaves and one stage of 100 iterations.
 

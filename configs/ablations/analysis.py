@@ -10,7 +10,7 @@ The last is the default of config `texture` for sources that do not tile.
 Arguments: `network=vgg19` needs its weights, see `texjax weights list`. `tiny` makes 72 px in a few iterations.
 """
 
-from texjax import config as configs
+from texjax.presets import ablated_texture
 from texjax.sweeps.grids import over, zipped
 
 PADDING = ("circular", "circular", "reflect", "reflect", "reflect")
@@ -18,11 +18,7 @@ FLATTEN = ("none", "periodic", "none", "plane", "periodic")
 
 
 def get_config(arg=None):
-    config = configs.load(f"texture:{arg}" if arg else "texture").unlock()
-    config.size = (72, 72) if min(config.size) < 256 else (256, 256)
-    config.source.fit = 1.2
-    config.max_iter = min(config.max_iter, 100)
-    return config
+    return ablated_texture(arg, fit=1.2)
 
 
 def sweep(add):

@@ -10,16 +10,12 @@ rounding hides small steps, and line searches fail (`experiments/README.md` has 
 Arguments: `network=vgg19` needs its weights, see `texjax weights list`. `tiny` makes 72 px in a few iterations.
 """
 
-from texjax import config as configs
+from texjax.presets import ablated_texture
 from texjax.sweeps.grids import over
 
 
 def get_config(arg=None):
-    config = configs.load(f"texture:{arg}" if arg else "texture").unlock()
-    config.size = (72, 72) if min(config.size) < 256 else (256, 256)
-    config.source.fit = 2.0
-    config.max_iter = min(config.max_iter, 100)
-    return config
+    return ablated_texture(arg, fit=2.0)
 
 
 def sweep(add):

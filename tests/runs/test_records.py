@@ -171,6 +171,10 @@ def test_movies_of_frames(count, stems, tmp_path):
                 np.testing.assert_array_equal(np.asarray(movie.convert("RGB")), np.rint(255 * frame))
 
 
+def test_an_extractor_without_a_backend_is_of_xla():
+    assert machine.environment({"name": "own"})["backend"] == "xla"
+
+
 def test_environment():
     environment = machine.environment({"name": "random", "backend": "xla"})
     assert set(environment) == {"versions", "platform", "devices", "backend", "backend_reason"}

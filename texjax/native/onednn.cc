@@ -99,53 +99,46 @@ void fill(Call<T>& c, ffi::RemainingArgs in, ffi::RemainingRets out, size_t rank
 // Operands: the image, and kernel and bias of each convolution. Results: the layers, the moments, and all maps where
 // they are kept.
 template <typename T>
-void run_forward(ffi::ThreadPool& pool, ffi::RemainingArgs in, ffi::RemainingRets out, const Settings& settings) {
-  auto c = call<T>(pool, settings);
-  auto [operands, results] = sizes(c);
-  operands.insert(operands.begin(), 4 * c.network.maps[0].height * c.network.maps[0].row());
-  if (out.size() > results.size()) results.push_back(c.network.size * sizeof(T));
-  fill(c, in, out, c.layers.empty() ? 2 : 3, operands, results);
-  forward(c);
-}
+struct ForwardCall {
+  static void run(ffi::ThreadPool& pool, ffi::RemainingArgs in, ffi::RemainingRets out, const Settings& settings) {
+    auto c = call<T>(pool, settings);
+    auto [operands, results] = sizes(c);
+    operands.insert(operands.begin(), 4 * c.network.maps[0].height * c.network.maps[0].row());
+    if (out.size() > results.size()) results.push_back(c.network.size * sizeof(T));
+    fill(c, in, out, c.layers.empty() ? 2 : 3, operands, results);
+    forward(c);
+  }
+};
 
 // Operands: the kept maps, kernel and bias of each convolution, and the gradient of each layer and of each matrix of
 // moments. The result is the gradient of the image or, with more than one result, those of the kernels and biases.
 template <typename T>
-void run_backward(ffi::ThreadPool& pool, ffi::RemainingArgs in, ffi::RemainingRets out, const Settings& settings) {
-  auto c = call<T>(pool, settings);
-  auto [operands, gradients] = sizes(c);
-  auto results = operands;
-  if (out.size() == 1) results = {4 * c.network.maps[0].height * c.network.maps[0].row()};
-  operands.insert(operands.begin(), c.network.size * sizeof(T));
-  operands.insert(operands.end(), gradients.begin(), gradients.end());
-  fill(c, in, out, out.size() == 1 ? 3 : 4, operands, results);
-  backward(c);
-}
-
-template <typename Run>
-ffi::Error guarded(Run run) {
-  try {
-    run();
-    return ffi::Error::Success();
-  } catch (const std::exception& error) {
-    return ffi::Error::Internal(std::string("oneDNN: ") + error.what());
+struct BackwardCall {
+  static void run(ffi::ThreadPool& pool, ffi::RemainingArgs in, ffi::RemainingRets out, const Settings& settings) {
+    auto c = call<T>(pool, settings);
+    auto [operands, gradients] = sizes(c);
+    auto results = operands;
+    if (out.size() == 1) results = {4 * c.network.maps[0].height * c.network.maps[0].row()};
+    operands.insert(operands.begin(), c.network.size * sizeof(T));
+    operands.insert(operands.end(), gradients.begin(), gradients.end());
+    fill(c, in, out, out.size() == 1 ? 3 : 4, operands, results);
+    backward(c);
   }
-}
+};
 
-ffi::Error forward_call(ffi::ThreadPool pool, ffi::RemainingArgs in, ffi::RemainingRets out,
+// The handler of a call. Run: which of the two it is, for numbers of a type.
+template <template <typename> typename Run>
+ffi::Error call_network(ffi::ThreadPool pool, ffi::RemainingArgs in, ffi::RemainingRets out,
                         ffi::Span<const int64_t> sides, ffi::Span<const int64_t> channels,
                         ffi::Span<const int64_t> layers, ffi::Span<const int64_t> moments,
                         ffi::Span<const int64_t> shape, int64_t padding, int64_t max, int64_t bf16) {
   Settings settings{sides, channels, layers, moments, padding, max, bf16, shape[0], shape[1], shape[2]};
-  return guarded([&] { (bf16 ? run_forward<bfloat16> : run_forward<float>)(pool, in, out, settings); });
-}
-
-ffi::Error backward_call(ffi::ThreadPool pool, ffi::RemainingArgs in, ffi::RemainingRets out,
-                         ffi::Span<const int64_t> sides, ffi::Span<const int64_t> channels,
-                         ffi::Span<const int64_t> layers, ffi::Span<const int64_t> moments,
-                         ffi::Span<const int64_t> shape, int64_t padding, int64_t max, int64_t bf16) {
-  Settings settings{sides, channels, layers, moments, padding, max, bf16, shape[0], shape[1], shape[2]};
-  return guarded([&] { (bf16 ? run_backward<bfloat16> : run_backward<float>)(pool, in, out, settings); });
+  try {
+    bf16 ? Run<bfloat16>::run(pool, in, out, settings) : Run<float>::run(pool, in, out, settings);
+    return ffi::Error::Success();
+  } catch (const std::exception& error) {
+    return ffi::Error::Internal(std::string("oneDNN: ") + error.what());
+  }
 }
 
 auto binding() {
@@ -166,8 +159,8 @@ auto binding() {
 }  // namespace
 }  // namespace texjax
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(texjax_forward, texjax::forward_call, texjax::binding());
-XLA_FFI_DEFINE_HANDLER_SYMBOL(texjax_backward, texjax::backward_call, texjax::binding());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(texjax_forward, texjax::call_network<texjax::ForwardCall>, texjax::binding());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(texjax_backward, texjax::call_network<texjax::BackwardCall>, texjax::binding());
 
 extern "C" {
 

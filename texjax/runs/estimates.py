@@ -197,7 +197,7 @@ def _program(
 
 def _by_xla(config: configs.Config) -> configs.Config:
     """The config with a network by XLA, which counts its operations, while those of oneDNN are not counted."""
-    if "backend" not in config.features:
+    if machine.backend(config.features.to_dict()).name == "xla":
         return config
     changed = config.to_dict()
     changed["features"]["backend"] = "xla"
@@ -219,7 +219,10 @@ def _summaries(parts: build.Parts, counted: build.Parts, exemplars: Any, picture
     largest = max(pictures, key=np.size)
     weights = parts.extractor.weights
     program = operations.analyze(parts.summarize.trace(weights, largest, exemplars=exemplars), compiling=not below)
-    flops = operations.analyze(counted.summarize.trace(weights, largest, exemplars=exemplars), compiling=False).flops
+    flops = program.flops
+    if counted is not parts:
+        traced = counted.summarize.trace(weights, largest, exemplars=exemplars)
+        flops = operations.analyze(traced, compiling=False).flops
     pixels = sum(picture.size for picture in pictures) / largest.size
     shapes = {picture.shape for picture in pictures}
     return Summaries(pixels * flops, program.temporary, len(shapes) * program.lines)
@@ -233,9 +236,11 @@ def _step(
     After each refresh the objective is evaluated once more. counted: see `operations.measure`.
     """
 
+    @functools.cache  # one function for one problem, which `operations.measure` then analyzes once
     def refreshing(problem: objective.Objective) -> Any:
         return jax.vmap(lambda *arguments: problem.refresh(*arguments, None, jax.random.key(0), 0), (0, None, None))
 
+    @functools.cache
     def evaluating(problem: objective.Objective) -> Any:
         return jax.vmap(jax.value_and_grad(problem.value, has_aux=True), (0, None, None, 0))
 

@@ -13,12 +13,19 @@ from texjax.features import native_library
 PACKAGES = ("texjax", "jax", "jaxlib", "flax", "jaxopt", "optax", "numpy")
 
 
+def backend(features: Mapping[str, Any]) -> native_library.Choice:
+    """Return what computes a network, and why the other backend does not. features: that group of the config."""
+    if "backend" not in features:
+        return native_library.Choice("xla", "the extractor has no key features.backend.")
+    return native_library.choose(features["backend"], features.get("precision", "float32"))
+
+
 def environment(features: Mapping[str, Any]) -> dict[str, Any]:
     """Return versions of software, names of devices and what computes the network, for run.json.
 
     features: that group of the config.
     """
-    choice = native_library.choose(features["backend"], features.get("precision", "float32"))
+    choice = backend(features)
     versions = {package: importlib.metadata.version(package) for package in PACKAGES}
     return {
         "versions": {"python": platform.python_version(), **versions},
