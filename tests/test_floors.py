@@ -20,7 +20,7 @@ FLOORS: list[tuple[str, ...] | set[str]] = [
     ("presets", "checks", "config", "settings", "inits"),
     {"features", "losses", "optimizers"},
     ("images", "pyramid", "moments", "progress", "validate", "shipped", "atomic"),
-    ("types", "errors"),
+    ("types", "errors", "interrupts"),
 ]
 LEVEL = {
     name: (floor, place if isinstance(names, tuple) else 0)

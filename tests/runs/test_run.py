@@ -18,7 +18,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 from texjax import config as configs
-from texjax import images
+from texjax import images, interrupts
 from texjax.cli import main, synthesize
 from texjax.runs import records, run
 from texjax.synthesis import loop, optimize
@@ -431,8 +431,9 @@ def test_the_watcher_sees_every_iterate(pictures, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_signal_from_outside(pictures, tmp_path):
-    """As a terminal sends it, at any moment of a long run."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_from_outside(number, pictures, tmp_path):
+    """As a terminal, Slurm or a closed terminal sends it, at any moment of a long run; sent twice, it is the same."""
     where = tmp_path / "long"
     words = [str(pictures["a"]), *TINY, "-m", "1000000", "--tol", "0", "--config.patience=1000000"]
     awake = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # ignored in the background
@@ -448,9 +449,10 @@ def test_a_signal_from_outside(pictures, tmp_path):
     while not (where / "progress" / "I0006_F0000.png").exists() and process.poll() is None:
         assert time.monotonic() - begin < 300, "no progress"
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (130, "")
+    assert (process.returncode, err) == (128 + number, interrupts.NOTICE.decode())
     assert "interrupted after" in out and str(where / "image.png") in out
     assert json.loads((where / "run.json").read_text())["status"] == "interrupted"
     Image.open(where / "image.png").load()

@@ -5,8 +5,8 @@ parser with the defaults `run`, the function of the parsed flags that carries th
 whether that function also takes the words that override keys of a config.
 
 Errors are one sentence on standard error: exit code 2 for what the user gave, 1 for what surrounds the program, 130
-after Ctrl-C (the result so far is written). Warnings are one sentence there too, each of them once. JAX is imported
-only once there is something to compute.
+after Ctrl-C, 143 after SIGTERM and 129 after SIGHUP (the result so far is written). Warnings are one sentence there
+too, each of them once. JAX is imported only once there is something to compute.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import texjax
-from texjax import errors
+from texjax import errors, interrupts
 from texjax.cli import devices, measure, report, sweep, synthesize, transfer, weights
 
 COMMANDS = (synthesize, transfer, sweep, report, measure, weights, devices)
@@ -34,13 +34,15 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command and exit."""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), interrupts.handled():
             _show_warnings_as_sentences()
             _run(list(sys.argv[1:] if argv is None else argv))
         code = 0
     except errors.TexjaxError as error:
         print(f"texjax: {error}", file=sys.stderr)
         code = error.exit_code
+    except interrupts.Interrupted as signal:
+        code = signal.exit_code
     except KeyboardInterrupt:
         code = 130
     except BrokenPipeError:

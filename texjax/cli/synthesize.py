@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from texjax import config as configs
-from texjax import errors
+from texjax import errors, interrupts
 
 DEFAULT_CONFIG = "texture"
 STARTS = ("random", "symmetric")
@@ -123,6 +123,7 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
             result = runner.synthesize(config, pictures, directory, watch)
     display.show_result(result)
     if result.status == "interrupted":
+        interrupts.check()
         raise KeyboardInterrupt
 
 

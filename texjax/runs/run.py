@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from texjax import checks, errors
+from texjax import checks, errors, interrupts
 from texjax import config as configs
 from texjax.runs import inputs, records
 from texjax.synthesis import build, loop, optimize, schedule
@@ -36,7 +36,7 @@ def synthesize(
 ) -> Result:
     """Make pictures with the look of the sources, and the records of how, in a run directory.
 
-    An interrupt (Ctrl-C) ends the run and keeps what it had.
+    A signal to end (Ctrl-C, SIGTERM, SIGHUP) ends the run after the present steps and keeps what it had.
 
     Args:
         config: complete, as `config.load` returns it.
@@ -54,19 +54,24 @@ def synthesize(
     prepared = optimize.prepare(settled, pictures, paths)
     alpha = _writable(alpha, config.output.format)
     about = {"config": config.to_dict(), **_digests(prepared.parts, pictures, paths)}
-    where = directory(prepared.parts)
-    record, begin = records.begin(where, about, paths, command), time.perf_counter()
-    try:
-        status, last = _write_iterates(config, pictures, prepared, where, watch)
-        outputs = optimize.outputs(last, config, pictures)
-        stack = inputs.with_alpha(config, outputs, alpha)
-        results = records.write_results(where, stack, config.output, about)
-        results += records.write_movies(where, outputs.reshape(last.images.shape))
-    except BaseException:
-        with contextlib.suppress(errors.EnvironmentFault):
-            records.end(where, record, "failed", 0, time.perf_counter() - begin)
-        raise
-    records.end(where, record, status, last.step, time.perf_counter() - begin)
+    with interrupts.deferred():
+        where = directory(prepared.parts)
+        record, begin = records.begin(where, about, paths, command), time.perf_counter()
+        lines: list[dict[str, Any]] = []
+        try:
+            status, last = _write_iterates(config, pictures, prepared, where, watch, lines)
+            outputs = optimize.outputs(last, config, pictures)
+            stack = inputs.with_alpha(config, outputs, alpha)
+            results = records.write_results(where, stack, config.output, about)
+            results += records.write_movies(where, outputs.reshape(last.images.shape))
+        except BaseException:
+            with contextlib.suppress(errors.EnvironmentFault):
+                records.end(where, record, "failed", 0, time.perf_counter() - begin)
+            raise
+        records.end(where, record, status, last.step, time.perf_counter() - begin)
+        # The curve comes last: what draws it takes a second to import, and a killed run must not lack its picture.
+        if lines:
+            records.write_curve(where, lines)
     if status == "failed":
         raise errors.TexjaxError(
             f"the loss is no number after step {last.step}, the picture before it is kept in {where}; "
@@ -103,10 +108,13 @@ def _write_iterates(
     prepared: optimize.Prepared,
     where: Path,
     watch: Callable[[loop.Iterate], None],
+    lines: list[dict[str, Any]],
 ) -> tuple[str, loop.Iterate]:
-    """Write metrics and progress of every iterate; return how the run ended and its last good iterate, at full size."""
+    """Write metrics and progress of every iterate; return how the run ended and its last good iterate, at full size.
+
+    The lines of the metrics are added to `lines`.
+    """
     last = loop.Iterate(0, prepared.start, {"loss": np.full((1, config.count), np.nan)}, 0.0)
-    lines: list[dict[str, Any]] = []
     try:
         for now in prepared.iterates:
             if not np.isfinite(now.metrics["loss"]).all():
@@ -116,11 +124,10 @@ def _write_iterates(
             records.write_metrics(where, lines)
             records.write_progress(where, now.step, optimize.outputs(now, config, pictures))
             watch(now)
+            if interrupts.received() and now.step < schedule.total(config):
+                return "interrupted", optimize.full_size(last, config)
     except KeyboardInterrupt:
         return "interrupted", optimize.full_size(last, config)
-    finally:
-        if lines:
-            records.write_curve(where, lines)
     if last.step >= schedule.total(config):
         return "finished", last
     return "stalled" if last.metrics["failed"][-1].all() else "converged", last

@@ -16,7 +16,7 @@ import filelock
 from ml_collections import ConfigDict
 
 from texjax import config as configs
-from texjax import errors
+from texjax import errors, interrupts
 from texjax.runs import archive, programs, records, run
 from texjax.sweeps import entries
 from texjax.sweeps.engines import contract
@@ -124,6 +124,7 @@ def work(batch: Sequence[Task]) -> None:
     """
     programs.keep()
     for task in batch:
+        interrupts.check()
         with contextlib.suppress(archive.Damaged):
             if archive.read(task.directory, {}).status in archive.ENDED:
                 continue

@@ -11,7 +11,7 @@ from multiprocessing import connection, resource_tracker
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from texjax import errors
+from texjax import errors, interrupts
 from texjax.sweeps.engines import contract
 
 POLL = 0.5  # seconds between ticks
@@ -62,8 +62,9 @@ def _child(work: contract.Work, batch: Any) -> None:
     try:
         # SIGINT is ignored by default in a process that a script started in the background.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        _mask(signal.SIG_UNBLOCK)
-        work(batch)
+        with interrupts.handled():
+            _mask(signal.SIG_UNBLOCK)
+            work(batch)
     except KeyboardInterrupt:
         return
     except errors.TexjaxError as error:  # a run's own errors are in its records; this one concerns the records
