@@ -145,7 +145,7 @@ def test_benchmarks_against_torch(folder: Path, test_data: Path):
     options = ["--size", 64, "--octaves", 1, "--iterations", 3]
     recipe = f"texture --config.max_iter=2 --config.{NO_SCHEDULE}"
     _, *lines = rows("bench/time_to_quality", weights, folder / "quality", source, *options, "--recipe", recipe)
-    assert [row[:2] for row in lines] == [["source", "reference"], ["source", recipe]]
+    assert [row[:2] for row in lines] == [["source", name] for name in ("reference", "reference in bf16", recipe)]
     for words in (
         ["against_torch", weights, "--size", 64, "--octaves", 1, "--repeats", 1],
         ["against_scipy", weights, source, folder / "scipy", "--size", 64, "--width", 64, "--octaves", 1, "--steps", 2],

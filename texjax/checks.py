@@ -16,6 +16,7 @@ WHOLE = {  # key -> smallest value
     "frames": 1,
     "patience": 1,
     "seed": 0,
+    "tile": 0,
     "source.width": 0,
     "source.max_pixels": 1,
     "jitter.every": 1,

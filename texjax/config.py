@@ -47,6 +47,9 @@ def defaults() -> Config:
     config.pyramid = ConfigDict(dict(padding="valid"))
     config.optimizer = ConfigDict(dict(name="lbfgs"))
     config.max_iter = 500
+    # Octaves that are larger than `tile` pixels are computed in tiles of at most this side, which takes the memory of
+    # one tile and gives the same picture; 0: in tiles where the run would not fit into memory otherwise.
+    config.tile = 0
     config.save_every = 10  # steps per device call, and between progress pictures
     config.tol = 1e-9  # relative decrease of the loss in a step below which a run ends; 0: never
     config.patience = 5  # failed line searches in a row that end a run

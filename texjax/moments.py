@@ -20,6 +20,14 @@ def second(features: types.Feature, mask: types.Mask | None = None) -> types.Mom
     return types.Moments(_outer(flat * root), mask.sum())
 
 
+def mask(rows_and_columns: tuple[Float[Array, " h"], Float[Array, " w"]] | None) -> types.Mask | None:
+    """Return the mask [h, w] of the pixels whose row and column both count; None where all pixels do."""
+    if rows_and_columns is None:
+        return None
+    rows, columns = rows_and_columns
+    return rows[:, None] * columns[None]
+
+
 @jax.custom_vjp
 def _outer(x: Float[Array, "p c"]) -> Float[Array, "c c"]:
     """X^T X."""

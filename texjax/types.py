@@ -32,6 +32,8 @@ Scalar = Num[Array, ""]
 PRNGKey = Key[Array, ""]
 PRNGKeys = Key[Array, " n"]
 Weights = PyTree[Any]
+# {layer: (rows [h'], columns [w'])}, 1 or 0: the pixels of the layer that count, where both their row and column do.
+Masks = dict[str, tuple[Float[Array, "_"], Float[Array, "_"]]]
 
 
 class Grid(NamedTuple):
@@ -73,8 +75,10 @@ class Extractor:
     apply: (weights, image [h, w, 3], layers) -> {layer: [h', w', c]}, without checks; "pixels" is the image itself.
     layers: the names that `apply` knows.
     grid: layer -> Grid.
-    moments: (weights, image [h, w, 3], layers, layers of moments) -> ({layer: [h', w', c]}, {layer: Moments}), where
-        the network has a faster way to second moments than through the features; else None.
+    moments: (weights, image [h, w, 3], layers, layers of moments, masks or None) -> ({layer: [h', w', c]},
+        {layer: Moments}), where the network has a faster way to second moments than through the features; else None.
+        With masks those pixels of each layer count in its moments whose row and column do.
+    circular: whether the network continues images periodically at their edges.
     """
 
     weights: Weights
@@ -82,6 +86,7 @@ class Extractor:
     layers: tuple[str, ...]
     grid: Callable[[str], Grid]
     moments: Callable[..., tuple[Features, dict[str, Moments]]] | None = None
+    circular: bool = False
 
     def __call__(self, image: Array | np.ndarray, layers: Sequence[str]) -> Features:
         """Return the features of an image, or of each image of a stack, at the named layers.

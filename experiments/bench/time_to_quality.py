@@ -4,10 +4,11 @@
         [--iterations 500] [--recipe "CONFIG --config.KEY=VALUE"]...
 
 Needs the `bench` extra. The reference is Snelgrove's program: unpadded VGG-19, noise near black, SciPy's L-BFGS-B for
-`iterations` iterations, here on PyTorch (`torch_snelgrove.py`). The reference's whole objective judges every picture of
-the recipe and the last one of the reference as they would be saved, with values cut off at 0 and 1. It also judges the
-reference's last picture before that, because the reference ends with values outside. Times are without compiling and
-without judging. The script prints a Markdown table and writes the pictures into OUT_DIR.
+`iterations` iterations, here on PyTorch (`torch_snelgrove.py`), in float32 and with the network in bf16 by autocast.
+The float32 reference's whole objective judges every picture of the recipe and the last ones of both references as they
+would be saved, with values cut off at 0 and 1. It also judges the last picture of the float32 reference before that,
+because the reference ends with values outside. Times are without compiling and without judging. The script prints a
+Markdown table and writes the pictures into OUT_DIR.
 """
 
 import argparse
@@ -44,11 +45,17 @@ def main() -> None:
         source = timed.source(path, args.size)
         objective = torch_snelgrove.Objective(network, source, torch_snelgrove.Settings(octaves=args.octaves))
         start = torch_snelgrove.start_image(args.size, args.size)
-        result = torch_snelgrove.minimize(objective, start, max_iter=args.iterations)
-        image = np.clip(result.image, 0, 1).astype(np.float32)
-        goals = objective.value_and_grad(image)[0], min(result.losses)
-        images.save(args.output / f"{path.stem}_reference.png", image)
-        print(f"| {path.stem} | reference | {result.seconds[-1]:.1f} | {goals[0]:.4g} | before: {goals[1]:.4g} |")
+        goals = ()
+        for name, autocast in (("reference", False), ("reference in bf16", True)):
+            settings = torch_snelgrove.Settings(octaves=args.octaves, autocast=autocast)
+            reference = torch_snelgrove.Objective(network, source, settings)
+            result = torch_snelgrove.minimize(reference, start, max_iter=args.iterations)
+            image = np.clip(result.image, 0, 1).astype(np.float32)
+            loss, before = (objective.value_and_grad(picture)[0] for picture in (image, result.image))
+            goals = goals or (loss, before)
+            images.save(args.output / f"{path.stem}_{name.replace(' ', '_')}.png", image)
+            steps = f"before: {before:.4g}, {result.iterations} iterations"
+            print(f"| {path.stem} | {name} | {result.seconds[-1]:.1f} | {loss:.4g} | {steps} |", flush=True)
         for number, recipe in enumerate(args.recipe or [RECIPE]):
             spec, *words = shlex.split(recipe)
             if configs.load(spec).features.name == "vgg19":
@@ -57,7 +64,10 @@ def main() -> None:
             curve = [(moment.seconds, objective.value_and_grad(moment.image)[0]) for moment in moments]
             until = [next((f"{t:.1f}" for t, loss in curve if loss <= goal), "never") for goal in goals]
             images.save(args.output / f"{path.stem}_{number}.png", moments[-1].image)
-            print(f"| {path.stem} | {recipe} | {curve[-1][0]:.1f} | {curve[-1][1]:.4g} | {until[0]}, {until[1]} |")
+            print(
+                f"| {path.stem} | {recipe} | {curve[-1][0]:.1f} | {curve[-1][1]:.4g} | {until[0]}, {until[1]} |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

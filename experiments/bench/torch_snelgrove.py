@@ -106,7 +106,7 @@ class Settings(NamedTuple):
     """The settings of the objective.
 
     padding: of the network. pyramid_padding: of the pyramid. penalty: factor on the mean square of how far values are
-    outside of [0, 1].
+    outside of [0, 1]. autocast: whether the network runs in bf16, with float32 pixels and Gram matrices.
     """
 
     octaves: int = 4
@@ -115,6 +115,7 @@ class Settings(NamedTuple):
     padding: str = "valid"
     pyramid_padding: str = "valid"
     penalty: float = 0.0
+    autocast: bool = False
 
 
 DEFAULTS = Settings()
@@ -134,8 +135,9 @@ class Objective:
         """Return the Gram matrices [c, c] of an image [h, w, 3], octave by octave and layer by layer."""
         octaves = pyramid(image, self.settings.octaves, self.settings.pyramid_padding)
         _, layers, pool, padding = self.settings[:4]
-        maps = (features(self.network, octave, layers, pool, padding) for octave in octaves)
-        return [gram(octave[layer]) for octave in maps for layer in layers]
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.autocast):
+            maps = [features(self.network, octave, layers, pool, padding) for octave in octaves]
+        return [gram(octave[layer].to(self.dtype)) for octave in maps for layer in layers]
 
     def value(self, image: torch.Tensor) -> torch.Tensor:
         """Return the scalar loss of an image [h, w, 3]."""

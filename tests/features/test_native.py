@@ -16,6 +16,7 @@ import pytest
 import test_vgg
 from jax import export, lax
 
+from texjax import types
 from texjax.features import native, native_library, random_filters, vgg
 
 ROOT = Path(__file__).parents[2]
@@ -106,6 +107,55 @@ def test_moments_need_no_layers(padding: str, names: tuple[tuple[str, ...], tupl
     run: Any = jax.jit(cast(Any, extractor("onednn", padding).moments), static_argnums=(2, 3))
     want = exact(lambda e, w, x: e.moments(w, x, *names), extractor("xla", padding), weights, image)
     assert error(run(weights, image, *names), want) < TOLERANCE
+
+
+def masks(extract: Any, height: int, width: int, first: int) -> dict[str, tuple[jax.Array, jax.Array]]:
+    """Two intervals of the rows and one of the columns of each layer of moments."""
+    flags = {}
+    for layer in (*MOMENTS, "pixels"):
+        rows, columns = (np.arange(extract.grid(layer).size(side)) for side in (height, width))
+        among_rows = (rows < first) | (rows >= len(rows) - 2)
+        flags[layer] = jnp.asarray(among_rows, jnp.float32), jnp.asarray((columns >= 3) & (columns < 9), jnp.float32)
+    return flags
+
+
+@built
+@pytest.mark.parametrize("padding", native.PADDINGS)
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_moments_of_some_rows_and_columns(padding: str, precision: str):
+    """Values and gradients, and those of a batch of masks; against features times a mask, by NumPy in float64."""
+    image, weights = test_vgg.random_image(45, 38), test_vgg.random_weights()
+    extract, reference = extractor("onednn", padding, precision=precision), extractor("xla", padding)
+    names = (*MOMENTS, "pixels")
+
+    def value(image: jax.Array, flags: Any) -> Any:
+        sums = cast(Any, extract.moments)(weights, image, (), names, flags)[1]
+        total = sum(
+            ((s.outer - 1) ** 2 * jnp.cos(jnp.arange(s.outer.size).reshape(s.outer.shape))).sum()
+            for s in (s._replace(outer=s.outer / s.count) for s in sums.values())
+        )
+        return total, sums
+
+    def by_features(image: jax.Array, flags: Any) -> Any:
+        maps, total, sums = reference.apply(double(weights), image, names), 0.0, {}
+        for name, features in maps.items():
+            rows, columns = flags[name]
+            part = features * rows[:, None, None] * columns[None, :, None]
+            outer, count = jnp.einsum("hwi,hwj->ij", part, features), rows.sum() * columns.sum()
+            matrix = outer / count
+            total += ((matrix - 1) ** 2 * jnp.cos(jnp.arange(matrix.size).reshape(matrix.shape))).sum()
+            sums[name] = types.Moments(outer, count)
+        return total, sums
+
+    tolerance = TOLERANCE if precision == "float32" else 4e-2
+    batch = [masks(extract, 45, 38, first) for first in (0, 4)]
+    got = jax.jit(jax.vmap(jax.grad(value, has_aux=True), (None, 0)))(
+        image, jax.tree.map(lambda *x: jnp.stack(x), *batch)
+    )
+    for i, flags in enumerate(batch):
+        with jax.enable_x64(True):
+            want = jax.grad(by_features, has_aux=True)(double(image), double(flags))
+        assert error(jax.tree.map(lambda x, i=i: x[i], got), jax.tree.map(np.asarray, want)) < tolerance
 
 
 @built

@@ -22,6 +22,8 @@ PADDINGS = ("valid", "same", "reflect", "circular")
 
 Params = Sequence[dict[str, Array]]  # kernel [k, k, i, o] and bias [o] of each convolution
 Maps = tuple[Array, ...]  # [h, w, c] of layers, and [c, c] of moments
+# [h + w] for each layer of moments: 1 or 0, whether each row and then each column of it counts; none where all do.
+Masks = tuple[Array, ...]
 
 
 class Chain(NamedTuple):
@@ -105,40 +107,40 @@ def chain(
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def activations(chain: Chain, other: Callable[[Array, Params], Maps], image: Array, params: Params) -> Maps:
-    """Return the layers and the moments of `chain` for a float32 image [h, w, c].
+def activations(chain: Chain, other: Callable[..., Maps], image: Array, params: Params, masks: Masks = ()) -> Maps:
+    """Return the layers and the moments of `chain` for a float32 image [h, w, c]. There is no gradient to the masks.
 
-    other: the same function of (image, params) by XLA, for other platforms and second derivatives.
+    other: the same function of (image, params, masks) by XLA, for other platforms and second derivatives.
     """
 
-    def native(image: Array, params: Params) -> Maps:
-        return _call("texjax_forward", chain, chain.results(), image, *_flat(params))
+    def native(image: Array, params: Params, masks: Masks) -> Maps:
+        return _call("texjax_forward", chain, chain.results(), image, *_flat(params), *masks)
 
-    return lax.platform_dependent(image, params, cpu=native, default=other)
+    return lax.platform_dependent(image, params, masks, cpu=native, default=other)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _with_maps(chain: Chain, other: Callable, image: Array, params: Params) -> tuple[Maps, Array]:
+def _with_maps(chain: Chain, other: Callable, image: Array, params: Params, masks: Masks) -> tuple[Maps, Array]:
     """The layers and the moments, and all maps of the network for the way back."""
     kept = chain.kept()
 
-    def native(image: Array, params: Params) -> tuple[Maps, Array]:
-        *layers, maps = _call("texjax_forward", chain, [*chain.results(), kept], image, *_flat(params))
+    def native(image: Array, params: Params, masks: Masks) -> tuple[Maps, Array]:
+        *layers, maps = _call("texjax_forward", chain, [*chain.results(), kept], image, *_flat(params), *masks)
         return tuple(layers), maps
 
-    def by_xla(image: Array, params: Params) -> tuple[Maps, Array]:
-        return other(image, params), jnp.zeros(kept.shape, kept.dtype)
+    def by_xla(image: Array, params: Params, masks: Masks) -> tuple[Maps, Array]:
+        return other(image, params, masks), jnp.zeros(kept.shape, kept.dtype)
 
-    return lax.platform_dependent(image, params, cpu=native, default=by_xla)
-
-
-def _forward(chain: Chain, other: Callable, image: Array, params: Params) -> tuple[Maps, Any]:
-    layers, maps = cast(Any, _with_maps)(chain, other, image, params)
-    return layers, (image, params, maps)
+    return lax.platform_dependent(image, params, masks, cpu=native, default=by_xla)
 
 
-def _backward(chain: Chain, other: Callable, residuals: Any, cotangents: Maps) -> tuple[Array, Params]:
-    return cast(Any, _pullback)(chain, other, *residuals, cotangents)
+def _forward(chain: Chain, other: Callable, image: Array, params: Params, masks: Masks) -> tuple[Maps, Any]:
+    layers, maps = cast(Any, _with_maps)(chain, other, image, params, masks)
+    return layers, (image, params, masks, maps)
+
+
+def _backward(chain: Chain, other: Callable, residuals: Any, cotangents: Maps) -> tuple[Array, Params, None]:
+    return *cast(Any, _pullback)(chain, other, *residuals, cotangents), None
 
 
 activations.defvjp(_forward, _backward)
@@ -146,31 +148,34 @@ activations.defvjp(_forward, _backward)
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def _pullback(
-    chain: Chain, other: Callable, image: Array, params: Params, maps: Array, cotangents: Maps
+    chain: Chain, other: Callable, image: Array, params: Params, masks: Masks, maps: Array, cotangents: Maps
 ) -> tuple[Array, Params]:
     """The gradients of image and parameters, by two calls: the one that nobody asks for is dead code."""
     like_image = jax.ShapeDtypeStruct(image.shape, image.dtype)
     like_params = [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in _flat(params)]
 
-    def of_image(image: Array, params: Params, maps: Array, cotangents: Maps) -> Array:
-        return _call("texjax_backward", chain, [like_image], maps, *_flat(params), *cotangents)[0]
+    def call(like: list[jax.ShapeDtypeStruct], params: Params, masks: Masks, maps: Array, cotangents: Maps) -> Any:
+        return _call("texjax_backward", chain, like, maps, *_flat(params), *cotangents, *masks)
 
-    def of_params(image: Array, params: Params, maps: Array, cotangents: Maps) -> Params:
-        flat = iter(_call("texjax_backward", chain, like_params, maps, *_flat(params), *cotangents))
+    def of_image(image: Array, *operands: Any) -> Array:
+        return call([like_image], *operands)[0]
+
+    def of_params(image: Array, *operands: Any) -> Params:
+        flat = iter(call(like_params, *operands))
         return [dict(zip(("kernel", "bias"), pair, strict=True)) for pair in zip(flat, flat, strict=True)]
 
     def by_xla(which: int) -> Callable[..., Any]:
-        return lambda image, params, maps, cotangents: _by_xla(other, image, params, cotangents)[which]
+        return lambda image, params, masks, maps, cotangents: _by_xla(other, image, params, masks, cotangents)[which]
 
-    arguments = (image, params, maps, cotangents)
+    arguments = (image, params, masks, maps, cotangents)
     return (
         lax.platform_dependent(*arguments, cpu=of_image, default=by_xla(0)),
         lax.platform_dependent(*arguments, cpu=of_params, default=by_xla(1)),
     )
 
 
-def _by_xla(other: Callable, image: Array, params: Params, cotangents: Maps) -> tuple[Array, Params]:
-    return jax.vjp(other, image, params)[1](cotangents)
+def _by_xla(other: Callable, image: Array, params: Params, masks: Masks, cotangents: Maps) -> tuple[Array, Params]:
+    return jax.vjp(lambda image, params: other(image, params, masks), image, params)[1](cotangents)
 
 
 # Second derivatives: of the functions that XLA computes, which these two equal.
@@ -179,8 +184,8 @@ def _with_maps_forward(chain: Chain, other: Callable, *arguments: Any) -> tuple[
 
 
 def _with_maps_backward(chain: Chain, other: Callable, residuals: Any, cotangents: Any) -> Any:
-    image, params = residuals
-    return _by_xla(other, image, params, cotangents[0])
+    image, params, masks = residuals
+    return *_by_xla(other, image, params, masks, cotangents[0]), None
 
 
 def _pullback_forward(chain: Chain, other: Callable, *arguments: Any) -> tuple[Any, Any]:
@@ -188,11 +193,13 @@ def _pullback_forward(chain: Chain, other: Callable, *arguments: Any) -> tuple[A
 
 
 def _pullback_backward(chain: Chain, other: Callable, residuals: Any, cotangents: Any) -> Any:
-    image, params, maps, of_layers = residuals
-    of_image, of_params, of_cotangents = jax.vjp(functools.partial(_by_xla, other), image, params, of_layers)[1](
-        cotangents
-    )
-    return of_image, of_params, jnp.zeros_like(maps), of_cotangents
+    image, params, masks, maps, of_layers = residuals
+
+    def gradients(image: Array, params: Params, of_layers: Maps) -> tuple[Array, Params]:
+        return _by_xla(other, image, params, masks, of_layers)
+
+    of_image, of_params, of_cotangents = jax.vjp(gradients, image, params, of_layers)[1](cotangents)
+    return of_image, of_params, None, jnp.zeros_like(maps), of_cotangents
 
 
 _with_maps.defvjp(_with_maps_forward, _with_maps_backward)

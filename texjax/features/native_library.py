@@ -14,7 +14,7 @@ from texjax import errors
 NAME = "texjax_onednn.so"
 SOURCES = Path(__file__).parents[1] / "native"
 BACKENDS = ("auto", "xla", "onednn")
-INTERFACE = 2  # of the calls; a library with another one was built for another version of texjax
+INTERFACE = 3  # of the calls; a library with another one was built for another version of texjax
 COMMAND = "python -m texjax.features.native_build"
 
 

@@ -44,7 +44,7 @@ def random(
 
     by_native = native_library.choose(backend, "float32").name == "onednn"
 
-    def by_xla(image: Array, params: native.Params) -> native.Maps:
+    def by_xla(image: Array, params: native.Params, masks: native.Masks = ()) -> native.Maps:
         mode = PADDINGS[padding]
         padded = jnp.pad(image, ((margin, margin), (margin, margin), (0, 0)), mode=mode) if mode else image
         return (jax.nn.relu(convolution.general(padded[None], params[0]["kernel"], (1, 1), "VALID")[0]),)
@@ -75,4 +75,4 @@ def random(
         least = margin + 1 if padding == "reflect" else 1
         return types.Grid(1, size, margin, lambda side: side if side >= least else 0)
 
-    return types.Extractor({"conv1_1": kernel}, apply, LAYERS, grid)
+    return types.Extractor({"conv1_1": kernel}, apply, LAYERS, grid, circular=padding == "circular")

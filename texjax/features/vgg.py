@@ -114,17 +114,17 @@ Results = tuple[types.Features, dict[str, types.Moments]]
 
 
 def _by_xla(
-    network: VGG, layers: tuple[str, ...], of_moments: tuple[str, ...], image: Array, params: dict[str, Any]
+    network: VGG, layers: tuple[str, ...], of_moments: tuple[str, ...], image: Array, params: Any, masks: types.Masks
 ) -> Results:
     """The features and the second moments at these layers, of a mean-shifted image."""
     features: Any = network.apply({"params": params}, image, tuple(dict.fromkeys(layers + of_moments)))
     return {layer: features[layer] for layer in layers}, {
-        layer: moments.second(features[layer]) for layer in of_moments
+        layer: moments.second(features[layer], moments.mask(masks.get(layer))) for layer in of_moments
     }
 
 
 def _by_native(
-    network: VGG, layers: tuple[str, ...], of_moments: tuple[str, ...], image: Array, params: dict[str, Any]
+    network: VGG, layers: tuple[str, ...], of_moments: tuple[str, ...], image: Array, params: Any, masks: types.Masks
 ) -> Results:
     """The same by oneDNN, see `native`."""
     all_layers = operations(network.blocks, network.widths)
@@ -135,18 +135,26 @@ def _by_native(
     chain = native.chain(all_layers[: deepest + 1], layers, of_moments, shape, network.padding, **settings)
     convolved = [name for name, width in all_layers[: deepest + 1] if width is not None]
 
-    def by_xla(image: Array, params: native.Params) -> native.Maps:
+    def by_xla(image: Array, params: native.Params, flags: native.Masks) -> native.Maps:
         if split:
             image, params = _joined(image, params)
         named = dict(zip(convolved, params, strict=True))
-        features, sums = _by_xla(network, layers, of_moments, image, named)
+        heights = (chain.sizes[i][0] for i in chain.moments)
+        split_flags = [(rows_columns[:h], rows_columns[h:]) for rows_columns, h in zip(flags, heights, strict=False)]
+        features, sums = _by_xla(
+            network, layers, of_moments, image, named, dict(zip(of_moments, split_flags, strict=False))
+        )
         return (*(features[layer] for layer in layers), *(sums[layer].outer for layer in of_moments))
 
     ordered = [params[name] for name in convolved]
     if split:
         image, ordered = _split(image, ordered)
-    arrays: Any = native.activations(chain, by_xla, image, ordered)
-    counts = [jnp.full((), math.prod(chain.sizes[i]), jnp.float32) for i in chain.moments]
+    flags = tuple(jnp.concatenate(masks[layer]) for layer in of_moments if masks)
+    arrays: Any = native.activations(chain, by_xla, image, ordered, flags)
+    counts = [
+        masks[layer][0].sum() * masks[layer][1].sum() if masks else jnp.full((), math.prod(chain.sizes[i]), jnp.float32)
+        for i, layer in zip(chain.moments, of_moments, strict=True)
+    ]
     sums = map(types.Moments, arrays[len(layers) :], counts)
     return dict(zip(layers, arrays, strict=False)), dict(zip(of_moments, sums, strict=True))
 
@@ -206,15 +214,20 @@ def extractor(
         return with_moments(weights, image, layers, ())[0]
 
     def with_moments(
-        weights: types.Weights, image: types.Image, layers: tuple[str, ...], of_moments: tuple[str, ...]
+        weights: types.Weights,
+        image: types.Image,
+        layers: tuple[str, ...],
+        of_moments: tuple[str, ...],
+        masks: types.Masks | None = None,
     ) -> Results:
+        masks = masks or {}
         params = {name: {part: weights[name][part] for part in ("kernel", "bias")} for name in stored}
         mapped, summed = (tuple(layer for layer in group if layer != "pixels") for group in (layers, of_moments))
         features, sums = {}, {}
         shifted = image - weights["mean"][None, None]
         if mapped or summed:
             run = _by_native if by_native and shifted.dtype == jnp.float32 else _by_xla
-            features, sums = run(network, mapped, summed, shifted, params)
+            features, sums = run(network, mapped, summed, shifted, params, masks)
         readouts = {layer: weights[convolution_of[layer]].get("readout") for layer in {*features, *sums}}
         for layer, readout in readouts.items():
             if readout is not None and layer in features:
@@ -223,7 +236,7 @@ def extractor(
                 # Far fewer operations than the moments of the features after the readout take.
                 sums[layer] = moments.transformed(sums[layer], readout)
         if "pixels" in of_moments:
-            sums["pixels"] = moments.second(image)
+            sums["pixels"] = moments.second(image, moments.mask(masks.get("pixels")))
         return {layer: image if layer == "pixels" else features[layer] for layer in layers}, sums
 
     def checked_grid(layer: str) -> types.Grid:
@@ -236,7 +249,9 @@ def extractor(
             raise errors.unknown("layer", layer, layers)
         return grids.of_network(names, padding, layer)
 
-    return types.Extractor(jax.tree.map(jnp.asarray, weights), apply, layers, checked_grid, with_moments)
+    return types.Extractor(
+        jax.tree.map(jnp.asarray, weights), apply, layers, checked_grid, with_moments, padding == "circular"
+    )
 
 
 def _from_file(network: str, weights, pool, padding, normalize, precision, backend, preprocessing) -> types.Extractor:

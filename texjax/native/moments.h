@@ -70,7 +70,8 @@ class Moments {
     const Map& map = call_.network.maps[i_];
     const auto plan = product<T>((end - begin) * map.width, map.channels, true);
     const auto& d = plan->descriptor;
-    const T* pixels = maps.pixels(i_, n, begin, end);
+    const T* pixels = maps.pixels(i_, n, begin, end, call_.mask(i_, n));
+    if (!pixels) return;
     plan->run({{DNNL_ARG_SRC, at(d.src_desc(), pixels)},
                {DNNL_ARG_WEIGHTS, at(d.weights_desc(), pixels)},
                {DNNL_ARG_DST, at(d.dst_desc(), sum(n, group))}});
@@ -124,9 +125,12 @@ class Mixing {
     float* sums = static_cast<float*>(scratch<4>(count * sizeof(float)));
     const auto plan = product<T>((end - begin) * map.width, map.channels, false);
     const auto& d = plan->descriptor;
-    plan->run({{DNNL_ARG_SRC, at(d.src_desc(), maps.pixels(i_, n, begin, end))},
-               {DNNL_ARG_WEIGHTS, at(d.weights_desc(), blocks_[n].data())},
-               {DNNL_ARG_DST, at(d.dst_desc(), sums)}});
+    if (const T* pixels = maps.pixels(i_, n, begin, end, call_.mask(i_, n)))
+      plan->run({{DNNL_ARG_SRC, at(d.src_desc(), pixels)},
+                 {DNNL_ARG_WEIGHTS, at(d.weights_desc(), blocks_[n].data())},
+                 {DNNL_ARG_DST, at(d.dst_desc(), sums)}});
+    else
+      std::fill(sums, sums + count, 0.f);
     for (long j = 0; asked && j < count; ++j) sums[j] += asked[j];
     return sums;
   }

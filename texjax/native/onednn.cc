@@ -84,10 +84,14 @@ std::pair<std::vector<long>, std::vector<long>> sizes(const Call<T>& c) {
   return sizes;
 }
 
-// Point at the items of all images. rank: of the first result, without the axes of the batch; sizes in bytes.
+// Point at the items of all images. rank: of the first result, without the axes of the batch; sizes in bytes. The
+// operands of masks may follow.
 template <typename T>
-void fill(Call<T>& c, ffi::RemainingArgs in, ffi::RemainingRets out, size_t rank, const std::vector<long>& operands,
+void fill(Call<T>& c, ffi::RemainingArgs in, ffi::RemainingRets out, size_t rank, std::vector<long> operands,
           const std::vector<long>& results) {
+  c.masked = in.size() > operands.size();
+  for (int64_t i : c.moments)
+    if (c.masked) operands.push_back(4 * (c.network.maps.at(i + 1).height + c.network.maps[i + 1].width));
   if (in.size() != operands.size() || out.size() != results.size())
     throw std::invalid_argument("the number of buffers does not fit the network");
   Items items(batch_of(out, rank));
@@ -96,7 +100,7 @@ void fill(Call<T>& c, ffi::RemainingArgs in, ffi::RemainingRets out, size_t rank
   for (size_t i = 0; i < out.size(); ++i) c.results.push_back(items.of(**out.get<ffi::AnyBuffer>(i), results[i]));
 }
 
-// Operands: the image, and kernel and bias of each convolution. Results: the layers, the moments, and all maps where
+// Operands: the image, kernel and bias of each convolution, and the masks, if any. Results: the layers, the moments, and all maps where
 // they are kept.
 template <typename T>
 struct ForwardCall {
@@ -110,8 +114,9 @@ struct ForwardCall {
   }
 };
 
-// Operands: the kept maps, kernel and bias of each convolution, and the gradient of each layer and of each matrix of
-// moments. The result is the gradient of the image or, with more than one result, those of the kernels and biases.
+// Operands: the kept maps, kernel and bias of each convolution, the gradient of each layer and of each matrix of moments,
+// and the masks, if any. The result is the gradient of the image or, with more than one result, those of the kernels and
+// biases.
 template <typename T>
 struct BackwardCall {
   static void run(ffi::ThreadPool& pool, ffi::RemainingArgs in, ffi::RemainingRets out, const Settings& settings) {

@@ -7,7 +7,8 @@ namespace texjax {
 
 // operands[i][n] and results[i][n] belong to the image n. layers: the operations whose maps are asked for. moments: those
 // whose sums of outer products of pixels are asked for. The results, and the gradients that come back, are first those
-// of the layers and then those of the moments.
+// of the layers and then those of the moments. masked: whether the last operands say which pixels count in the moments:
+// 1 or 0 for each row and then for each column of the map.
 template <typename T>
 struct Call {
   xla::ffi::ThreadPool& pool;
@@ -15,6 +16,7 @@ struct Call {
   std::vector<int64_t> layers, moments;
   std::vector<std::vector<char*>> operands, results;
   long images = 1;
+  bool masked = false;
 
   // The number of the layer that map i is, and that of its moments; -1 where they are not asked for.
   long layer(size_t i) const { return place(layers, i, 0); }
@@ -28,6 +30,11 @@ struct Call {
   const float* operand(long which, long n) const { return reinterpret_cast<const float*>(operands[which][n]); }
   // On the way back: the gradient of a layer or of moments.
   const float* gradient(long which, long n) const { return operand(kernel(network.operations.size()) + which, n); }
+  // Which rows and columns of map i count in its moments; null where all do.
+  const float* mask(size_t i, long n) const {
+    if (!masked) return nullptr;
+    return operand(long(operands.size() - layers.size() - moments.size()) + moment(i), n);
+  }
   float* result(long which, long n) const { return reinterpret_cast<float*>(results[which][n]); }
 
  private:
@@ -55,6 +62,25 @@ struct Maps {
     T* copy = static_cast<T*>(scratch<3>((end - begin) * map.row() * sizeof(T)));
     for (long y = 0; y < end - begin; ++y)
       std::memcpy(copy + y * map.row(), from + y * map.stride(), map.row() * sizeof(T));
+    return copy;
+  }
+
+  // The same with zeros for the pixels that do not count; null where none of them counts.
+  const T* pixels(size_t i, long n, long begin, long end, const float* mask) const {
+    if (!mask) return pixels(i, n, begin, end);
+    const Map& map = network.maps[i];
+    const float* columns = mask + map.height;
+    if (std::none_of(mask + begin, mask + end, [](float counts) { return counts != 0; })) return nullptr;
+    T* copy = static_cast<T*>(scratch<3>((end - begin) * map.row() * sizeof(T)));
+    for (long y = begin; y < end; ++y)
+      for (long x = 0; x < map.width; ++x) {
+        const T* from = origin(i, n) + y * map.stride() + x * map.channels;
+        T* to = copy + (y - begin) * map.row() + x * map.channels;
+        if (mask[y] != 0 && columns[x] != 0)
+          std::memcpy(to, from, map.channels * sizeof(T));
+        else
+          std::memset(to, 0, map.channels * sizeof(T));
+      }
     return copy;
   }
 };

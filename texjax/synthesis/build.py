@@ -59,7 +59,9 @@ def parts_of_program(config: configs.Config, source_padding: tuple[str, str], fi
     for layer in used:
         extractor.grid(layer)  # raises where there is no such layer
     analysis = scene.Analysis(source_extractor, source_padding[1])
-    problem = objective.objective(extractor, terms, config.octaves, config.pyramid.padding, first_octave, analysis)
+    problem = objective.objective(
+        extractor, terms, config.octaves, config.pyramid.padding, first_octave, analysis, config.tile
+    )
     minimizer = settings.build(optimizers, config.optimizer, problem.value)
     return Parts(
         extractor,

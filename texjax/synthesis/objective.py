@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from texjax import errors, types
-from texjax.synthesis import scene
+from texjax.synthesis import scene, tiling
 
 
 class Objective(NamedTuple):
@@ -45,6 +45,7 @@ def objective(
     padding: str = "valid",
     first_octave: int = 0,
     analysis: scene.Analysis | None = None,
+    tile: int = 0,
 ) -> Objective:
     """Return the weighted sum of the terms (Snelgrove 2017: Gram distances over octaves x layers).
 
@@ -55,16 +56,18 @@ def objective(
         padding: of the pyramid.
         first_octave: see `scene.Setup`.
         analysis: of the sources; like the images if left out.
+        tile: pixels of the largest side of a tile. Octaves that are larger are computed in tiles, which takes the
+            memory of a tile and gives the same values (`tiling`); 0 computes all octaves as a whole.
 
     Raises:
-        TexjaxError: where no term has any weight.
+        TexjaxError: where no term has any weight. The functions raise where tiles are too small, or do not suit a term.
     """
     weighing = {term.name: term for term in terms if term.places(octaves)}
     if not weighing:
         raise errors.TexjaxError("every term weighs 0, so nothing would be optimized; give one a weight above 0.")
     names = tuple(term.name for term in terms)
     analysis = analysis or scene.Analysis(extractor, padding)
-    setup = scene.Setup(extractor, weighing, names, octaves, padding, first_octave, analysis)
+    setup = scene.Setup(extractor, weighing, names, octaves, padding, first_octave, analysis, tile)
     periods = [term.loss.period for term in weighing.values() if term.loss.refresh]
     return Objective(
         functools.partial(_summarize, setup),
@@ -82,8 +85,22 @@ def _summarize(
     # The content and the analogy are maps over the image, and have to be padded like it.
     if exemplars.group == "sources":
         setup = setup._replace(extractor=setup.analysis.extractor, padding=setup.analysis.padding)
-    views = scene.views(setup, weights, picture[None], terms)
+    views = _views(setup, weights, picture[None], terms)
     return {term.name: term.loss.summarize(views[term.name]) for term in terms}
+
+
+def _views(
+    setup: scene.Setup, weights: types.Weights, images: types.Images, terms: Sequence[types.Term]
+) -> dict[str, list[types.View]]:
+    """The views of each term, assembled from tiles where an octave is larger than a tile; these have no gradient."""
+    octaves = []
+    for octave, level in enumerate(scene.levels(setup, images)):
+        tiles = tiling.cut(setup, octave, level.shape, terms)
+        if tiles:
+            octaves.append(tiling.views(setup, octave, tiles, terms, weights, level))
+        else:
+            octaves.append(scene.at_octave(setup, weights, level, octave, terms))
+    return scene.merged(setup, terms, octaves)
 
 
 def _join(setup: scene.Setup, summaries: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -93,12 +110,53 @@ def _join(setup: scene.Setup, summaries: Sequence[dict[str, Any]]) -> dict[str, 
 def _value(
     setup: scene.Setup, images: types.Images, weights: types.Weights, targets: dict[str, Any], choices: Any = None
 ) -> tuple[types.Scalar, dict[str, types.Scalar]]:
-    views = scene.views(setup, weights, images, list(setup.terms.values()))
+    terms = list(setup.terms.values())
+    octaves = []
+    for octave, level in enumerate(scene.levels(setup, images)):
+        of_octave = _targets_at(setup, terms, octave, targets)
+        tiles = tiling.cut(setup, octave, level.shape, terms)
+        if tiles:
+            octaves.append(tiling.measure(setup, octave, tiles, terms, weights, level, of_octave))
+        else:
+            octaves.append(scene.at_octave(setup, weights, level, octave, terms))
     shares = dict.fromkeys(setup.names, jnp.zeros((), images.dtype))
-    for name, term in setup.terms.items():
+    for name, seen in scene.merged(setup, terms, octaves).items():
+        term = setup.terms[name]
         choice = [choices[name]] if term.loss.refresh else []
-        shares[name] = term.weight * term.loss.value(views[name], targets[name], *choice)
+        shares[name] = term.weight * _of_term(setup, term, seen, targets[name], *choice)
     return sum(shares.values(), start=jnp.zeros((), images.dtype)), shares
+
+
+def _of_term(setup: scene.Setup, term: types.Term, seen: Sequence[Any], targets: Any, *choice: Any) -> types.Scalar:
+    """The value of a loss from the views of its places, or from their sums where an octave was cut into tiles."""
+    if all(isinstance(view, types.View) for view in seen):
+        return term.loss.value(seen, targets, *choice)
+    additive = term.loss.additive
+    assert additive is not None
+    sums = [
+        additive.measure(at_place, target) if isinstance(at_place, types.View) else at_place
+        for at_place, target in zip(seen, targets, strict=True)
+    ]
+    views = [
+        scene.without_features(setup.first_octave + octave, layer, weight)
+        for (octave, layer), weight in term.places(setup.octaves).items()
+    ]
+    return additive.distance(sums, views, targets)
+
+
+def _targets_at(
+    setup: scene.Setup, terms: Sequence[types.Term], octave: int, targets: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """The targets of the terms that add over tiles, {term: {layer: target}}, at an octave."""
+    return {
+        term.name: {
+            layer: target
+            for (at, layer), target in zip(term.places(setup.octaves), targets[term.name], strict=True)
+            if at == octave
+        }
+        for term in terms
+        if term.loss.additive
+    }
 
 
 def _refresh(
@@ -111,7 +169,7 @@ def _refresh(
     step: Any,
 ) -> dict[str, Any]:
     terms = [term for term in setup.terms.values() if term.loss.refresh]
-    views, choices = scene.views(setup, weights, images, terms), {}
+    views, choices = _views(setup, weights, images, terms), {}
     for term, key_of_term in zip(terms, jax.random.split(key, len(terms)), strict=True):
         refresh: Any = term.loss.refresh
         choose = functools.partial(refresh, views[term.name], targets[term.name])

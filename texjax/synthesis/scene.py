@@ -1,12 +1,15 @@
 """What each term of an objective sees of a stack of images: the views of its places."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
-from texjax import pyramid, types
+from texjax import moments, pyramid, types
+
+Level = Float[Array, "_ _ _ _"]  # a stack of images [n, h, w, c] at an octave
 
 
 class Analysis(NamedTuple):
@@ -20,7 +23,7 @@ class Setup(NamedTuple):
     """What the functions of an objective share.
 
     terms: those with any weight, by name. names: of all terms, in their order. first_octave: the octave of the
-    full-size picture that octave 0 is here.
+    full-size picture that octave 0 is here. tile: see `objective.objective`.
     """
 
     extractor: types.Extractor
@@ -30,44 +33,78 @@ class Setup(NamedTuple):
     padding: str
     first_octave: int
     analysis: Analysis
+    tile: int = 0
 
 
-def views(
-    setup: Setup, weights: types.Weights, images: types.Images, terms: Sequence[types.Term]
-) -> dict[str, list[types.View]]:
-    """Return the views of each term; a layer that several terms look at is computed once.
+def levels(setup: Setup, images: types.Images) -> list[Level]:
+    """Return the octaves of the Gaussian pyramid of a stack, each [n, h, w, c]."""
+    return jax.vmap(lambda image: pyramid.gaussian(image, setup.octaves, padding=setup.padding))(images)
 
-    A network sees a gray image, of one channel, as a color image of three equal channels.
-    """
+
+def merged(
+    setup: Setup, terms: Sequence[types.Term], octaves: Sequence[dict[str, dict[str, Any]]]
+) -> dict[str, list[Any]]:
+    """Return what the octaves have for each term and layer, {term: {layer: ...}}, in the order of the terms' places."""
     places = {term.name: term.places(setup.octaves) for term in terms}
-    by_moments = {term.name for term in terms if term.loss.moments and setup.extractor.moments}
+    return {name: [octaves[octave][name][layer] for octave, layer in of_term] for name, of_term in places.items()}
 
-    def layers(octave: int, moments: bool) -> tuple[str, ...]:
-        pairs = [place for name, of_term in places.items() if (name in by_moments) == moments for place in of_term]
-        return tuple(dict.fromkeys(layer for at, layer in pairs if at == octave))
 
-    def analyze(image: types.Image) -> list[tuple[types.Features, dict[str, types.Moments]]]:
-        levels = pyramid.gaussian(image, setup.octaves, padding=setup.padding)
-        return [
-            _analyze(setup.extractor, weights, level, layers(octave, False), layers(octave, True))
-            for octave, level in enumerate(levels)
-        ]
-
-    results = jax.vmap(analyze)(images)
-
-    def view(place: tuple[int, str], weight: float, moments: bool) -> types.View:
-        (features_of, moments_of), layer = results[place[0]], place[1]
-        octave = setup.first_octave + place[0]
-        if not moments:
-            return types.View(octave, layer, weight, features_of[layer])
-        outer = moments_of[layer].outer
-        none = jnp.zeros((len(outer), 0, 0, outer.shape[-1]), outer.dtype)
-        return types.View(octave, layer, weight, none, moments=moments_of[layer])
-
+def layers_at(setup: Setup, terms: Sequence[types.Term], octave: int) -> dict[str, dict[str, float]]:
+    """Return {term: {layer: weight}} of the terms' places at an octave."""
+    places = {term.name: term.places(setup.octaves) for term in terms}
     return {
-        name: [view(place, weight, name in by_moments) for place, weight in of_term.items()]
+        name: {layer: weight for (at, layer), weight in of_term.items() if at == octave}
         for name, of_term in places.items()
     }
+
+
+def at_octave(
+    setup: Setup,
+    weights: types.Weights,
+    level: Level,
+    octave: int,
+    terms: Sequence[types.Term],
+    masks: types.Masks | None = None,
+) -> dict[str, dict[str, types.View]]:
+    """Return {term: {layer: view}} of an octave; a layer that several terms look at is computed once.
+
+    A network sees a gray image, of one channel, as a color image of three equal channels.
+
+    Args:
+        setup: of the objective.
+        weights: of the network.
+        level: the stack at this octave, [n, h, w, c].
+        octave: its number.
+        terms: those to look at.
+        masks: the pixels of each layer that count; None where all do.
+    """
+    wanted = layers_at(setup, terms, octave)
+    by_moments = [term.name for term in terms if term.loss.moments and setup.extractor.moments]
+    layers, of_moments = (
+        tuple(
+            dict.fromkeys(
+                layer for name, of_term in wanted.items() if (name in by_moments) == moments for layer in of_term
+            )
+        )
+        for moments in (False, True)
+    )
+    features, sums = jax.vmap(lambda image: _analyze(setup.extractor, weights, image, layers, of_moments, masks))(level)
+
+    def view(layer: str, weight: float, moments_alone: bool) -> types.View:
+        at = setup.first_octave + octave
+        if moments_alone:
+            return without_features(at, layer, weight)._replace(moments=sums[layer])
+        return types.View(at, layer, weight, features[layer], moments.mask((masks or {}).get(layer)))
+
+    return {
+        name: {layer: view(layer, weight, name in by_moments) for layer, weight in of_term.items()}
+        for name, of_term in wanted.items()
+    }
+
+
+def without_features(octave: int, layer: str, weight: float) -> types.View:
+    """Return a view of no pixels."""
+    return types.View(octave, layer, weight, jnp.zeros((0, 0, 0, 0)))
 
 
 def _analyze(
@@ -76,10 +113,11 @@ def _analyze(
     level: types.Image,
     layers: tuple[str, ...],
     of_moments: tuple[str, ...],
+    masks: types.Masks | None,
 ) -> tuple[types.Features, dict[str, types.Moments]]:
     """The features and the second moments of an octave, at these layers."""
     colored = jnp.broadcast_to(level, (*level.shape[:2], 3))
     if of_moments:
         assert extractor.moments is not None
-        return extractor.moments(weights, colored, layers, of_moments)
+        return extractor.moments(weights, colored, layers, of_moments, masks)
     return extractor.apply(weights, colored, layers) if layers else {}, {}
