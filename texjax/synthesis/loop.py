@@ -100,7 +100,7 @@ def program(
     start, take_step = _steps(minimizer, refresh if periods else None, periods)
 
     def run(images: types.Images, state: State, key: types.PRNGKey, fresh: Any, begin: Any, steps: Any, *args: Any):
-        state = lax.cond(fresh, lambda: start(images, key, *args), lambda: state)
+        state = _replaced(fresh, lambda state: start(images, key, *args), state)
         first = minimizer.read(state.minimizer)[1]
         log = jax.tree.map(lambda x: jnp.zeros((save_every, *x.shape), x.dtype).at[0].set(x), first)
 
@@ -118,21 +118,40 @@ def program(
         def run_one(images: types.Images, state: State, key: types.PRNGKey) -> Any:
             return run(images, state, key, fresh, begin, steps, *args)
 
+        # The state of a single output has no axis for the outputs, which would make XLA copy the whole state.
+        if len(images) == 1:
+            state, *outputs = run_one(images[0], state, keys[0])
+            return state, *jax.tree.map(lambda x: x[None], outputs)
         if batch_mode == "vmap":
             return jax.vmap(run_one)(images, state, keys)
         return lax.map(lambda inputs: run_one(*inputs), (images, state, keys))
 
     def empty(images: Any, keys: Any, *args: Any) -> Any:
-        shapes = jax.eval_shape(jax.vmap(lambda x, key: start(x, key, *args)), images, keys)
+        def start_one(images: types.Images, key: types.PRNGKey) -> State:
+            return start(images, key, *args)
+
+        if len(images) == 1:
+            shapes = jax.eval_shape(lambda: start_one(images[0], keys[0]))
+        else:
+            shapes = jax.eval_shape(jax.vmap(start_one), images, keys)
         return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
 
-    jitted = compiled(run_all)
+    jitted = compiled(run_all, donated="state")
 
     def compile(images: Any, state: Any, keys: Any, *args: Any) -> None:
         jitted.lower(images, state, keys, True, 0, 0, *args).compile()
         heap.trim()
 
     return Program(jitted, empty, compile)
+
+
+def _replaced(condition: Any, new: Callable[[State], State], state: State) -> State:
+    """Return new(state) or the state: a loop that runs once or never, as `lax.cond` copies what it passes through."""
+
+    def body(carry: Any) -> Any:
+        return jnp.zeros_like(carry[0]), new(carry[1])
+
+    return lax.while_loop(lambda carry: carry[0], body, (jnp.asarray(condition), state))[1]
 
 
 def _steps(
@@ -154,19 +173,23 @@ def _steps(
     def take_step(state: State, key: types.PRNGKey, step: Any, *args: Any) -> State:
         if refresh:
             due = functools.reduce(operator.or_, [step % period == 0 for period in periods])
-            state = lax.cond((step > 0) & due, lambda: renew(state, key, step, *args), lambda: state)
+            state = _replaced((step > 0) & due, lambda state: renew(state, key, step, *args), state)
         return state._replace(minimizer=minimizer.step(state.minimizer, *args, *state.choices))
 
     return start, take_step
 
 
-def compiled(function: Callable[..., Any], *static: str) -> Callable[..., Any]:
-    """Jit `function`, on CPU with less of LLVM's optimization; `static` names arguments that are no arrays.
+def compiled(function: Callable[..., Any], *static: str, donated: str | None = None) -> Callable[..., Any]:
+    """Jit `function`, on CPU with less of LLVM's optimization.
+
+    static: names of arguments that are no arrays. donated: name of an argument whose memory the results may take, so
+    that the caller cannot use it again.
+
 
     This shortens compilation by a fifth and runs no slower, as the time is spent in a library's convolutions.
     """
     options = {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else None
-    return jax.jit(function, static_argnames=static, compiler_options=options)
+    return jax.jit(function, static_argnames=static, donate_argnames=donated, compiler_options=options)
 
 
 def iterate(
