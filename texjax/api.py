@@ -8,7 +8,7 @@ import numpy as np
 
 from texjax import checks, errors, images, measures, progress, types
 from texjax import config as configs
-from texjax.runs import arrays, inputs
+from texjax.runs import arrays, budget, inputs
 from texjax.synthesis import loop, optimize, schedule
 
 Picture: TypeAlias = arrays.Picture
@@ -109,7 +109,7 @@ def iterate(
     Returns:
         Iterates with `step`; `images` [count, frames, h, w, c], float32, not clipped to [0, 1], and without alpha;
         `loss` and `terms`, means over the outputs; `seconds` since the iterate before; `metrics` of every step, arrays
-        [steps, count]; and `state`, all that the optimizer remembers.
+        [steps, count]; and `state`, all that the optimizer remembers, valid until the next iterate is asked for.
 
     Raises:
         TexjaxError: as `synthesize`.
@@ -121,7 +121,8 @@ def iterate(
         settings = _sized_like(settings, picture, keys)
         pictures["content"] = [inputs.fit(settings, "content", 0, picture)]
     settings, pictures["sources"] = _sources(settings, sources)
-    return optimize.prepare(settings, inputs.in_channels(settings, pictures | _start(settings))).iterates
+    pictures = inputs.in_channels(settings, pictures | _start(settings))
+    return optimize.prepare(budget.fitted(settings, pictures), pictures).iterates
 
 
 def measure(
@@ -178,6 +179,7 @@ def _start(config: configs.Config) -> dict[str, list[np.ndarray]]:
 def _run(config: configs.Config, pictures: dict[str, list[np.ndarray]], alpha: np.ndarray | None = None) -> np.ndarray:
     """Run to the end, with a progress bar, and return the pictures. alpha: of the content, for the result."""
     pictures = inputs.in_channels(config, pictures | _start(config))
+    config = budget.fitted(config, pictures)
     iterates, last = optimize.prepare(config, pictures).iterates, None
     with progress.steps(schedule.total(config)) as watch:
         for last in iterates:

@@ -42,6 +42,7 @@ def defaults() -> Config:
     config.count = 1  # independent outputs
     config.frames = 1  # pictures of each output, optimized together: an animation
     config.batch_mode = "map"  # or "vmap": several outputs in turn or together
+    config.devices = "one"  # or "all": several outputs, or the rows of a single one, are spread over all devices
     config.seed = 0  # of everything stochastic
     config.octaves = 4
     config.pyramid = ConfigDict(dict(padding="valid"))
@@ -50,6 +51,7 @@ def defaults() -> Config:
     # Octaves that are larger than `tile` pixels are computed in tiles of at most this side, which takes the memory of
     # one tile and gives the same picture; 0: in tiles where the run would not fit into memory otherwise.
     config.tile = 0
+    config.memory_budget = ""  # bytes that a run may take, such as "8GiB"; "": what is free
     config.save_every = 10  # steps per device call, and between progress pictures
     config.tol = 1e-9  # relative decrease of the loss in a step below which a run ends; 0: never
     config.patience = 5  # failed line searches in a row that end a run

@@ -35,6 +35,14 @@ def show_rows(rows: list[tuple[str, str]]) -> None:
     rich.console.Console(markup=False, highlight=False, width=None).print(table)
 
 
+def show_sizes(rows: list[tuple[str, str, str, str]]) -> None:
+    """Print a table of sizes: what they take, and how they are computed."""
+    table: Any = rich.table.Table("size", "tile, px", "curvature pairs", "memory, about", box=rich.box.SIMPLE)
+    for row in rows:
+        table.add_row(*row)
+    rich.console.Console(markup=False, highlight=False).print(table)
+
+
 def show_measures(values: dict[str, float], meanings: dict[str, str], as_json: bool) -> None:
     """Print every measure with its value, and what value is good: as JSON, as a table on a terminal, or as lines."""
     console = rich.console.Console(soft_wrap=True, highlight=False, markup=False)

@@ -18,9 +18,9 @@ from typing import Any, NoReturn
 
 import texjax
 from texjax import errors, interrupts
-from texjax.cli import devices, measure, report, sweep, synthesize, transfer, weights
+from texjax.cli import devices, measure, plan, report, sweep, synthesize, transfer, weights
 
-COMMANDS = (synthesize, transfer, sweep, report, measure, weights, devices)
+COMMANDS = (synthesize, transfer, plan, sweep, report, measure, weights, devices)
 
 
 class Parser(argparse.ArgumentParser):

@@ -13,6 +13,7 @@ from texjax import config as configs
 from texjax import errors, interrupts
 
 DEFAULT_CONFIG = "texture"
+DRY_RUN = "print what would run, its memory and time, and stop"
 STARTS = ("random", "symmetric")
 # Flag -> setting of the terms that it sets.
 SETTINGS = {"mul": "mul", "join_mode": "join", "internal": "internal", "octave_step": "octave_step"}
@@ -37,7 +38,13 @@ class Job(NamedTuple):
 
 def add_parser(commands: Any) -> None:
     """Add `synthesize` to the subparsers of the `texjax` command."""
-    parser = picture_parser(commands, "synthesize", "make pictures with the look of the sources", DEFAULT_CONFIG)
+    parser = texture_parser(commands, "synthesize", "make pictures with the look of the sources")
+    parser.add_argument("--dry-run", action="store_true", help=DRY_RUN)
+
+
+def texture_parser(commands: Any, name: str, purpose: str) -> argparse.ArgumentParser:
+    """Return a subparser with the flags of a synthesis."""
+    parser = picture_parser(commands, name, purpose, DEFAULT_CONFIG)
     parser.set_defaults(job=job)
     add = parser.add_argument
     add("sources", nargs="*", metavar="SOURCE", help="pictures, or folders of pictures")
@@ -56,6 +63,7 @@ def add_parser(commands: Any) -> None:
     add("--if-order", type=int, metavar="N", help="inter-frame loss: number of next frames each is compared with (2)")
     add("--if-distance-type", metavar="KIND", help="inter-frame loss: l2 or lap1 (l2)")
     add("--if-octaves", type=int, metavar="N", help="inter-frame loss: number of octaves, from the finest (1)")
+    return parser
 
 
 def picture_parser(commands: Any, name: str, purpose: str, default: str) -> argparse.ArgumentParser:
@@ -72,7 +80,7 @@ def picture_parser(commands: Any, name: str, purpose: str, default: str) -> argp
     known = ", ".join(configs.names())
     add("--config", default=default, metavar="FILE[:ARG]", help=f"one of {known}, or a path (%(default)s)")
     add("--random-seed", type=int, metavar="N", help="seed of everything stochastic")
-    add("--dry-run", action="store_true", help="print what would run, its memory and time, and stop")
+    add("--memory-budget", metavar="SIZE", help="memory that the run may take, such as 8GiB (what is free)")
     add("--run-dir", type=Path, metavar="DIR", help="write exactly there")
     add("--output-dir", type=Path, default=Path("outputs"), help="parent of fresh run directories (%(default)s)")
     add("--output-prefix", "-op", default="out", help="start of their names (%(default)s)")
@@ -192,6 +200,7 @@ def _flag_overrides(args: argparse.Namespace, base: configs.Config) -> list[str]
         "octaves": "octaves",
         "max_iter": "max_iter",
         "save_every": "save_every",
+        "memory_budget": "memory_budget",
         "source_scale": "source.scale",
         "count": "frames" if _animated(args) else "count",
         "tol": "tol",

@@ -67,6 +67,7 @@ def add_parser(commands: Any) -> None:
 
 
 def _add_common_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help=synthesize.DRY_RUN)
     add = parser.add_argument
     add("--content-weight", "--b-content-w", type=float, metavar="X", help="weight of each term of the content")
     add("--tv-weight", "--tv-w", type=float, metavar="X", help="weight of smoothness, for pixels in [0, 1]")

@@ -36,6 +36,7 @@ OTHERS, ENLARGING = 20, 38
 # for each operation; and what the compiler takes for a large program and for each operation.
 BACKEND, SMALL, KEPT = 110 * MIB, 1.3 * MIB, 16 * 2**10
 COMPILER, COMPILING = 150 * MIB, 40 * 2**10
+SEARCHING = 7  # images that a line search and an update take beside the state
 SCRATCH = 1.3  # memory of temporaries, in what the compiler counts: convolutions copy patches
 # Operations of a matrix product that take as long: to import the libraries and draw the loss; to compile a small
 # program; and to compile an operation of a large one.
@@ -148,8 +149,9 @@ def _memory(
     history = config.optimizer.get("history_size", 0)
     images = 4 * optimize.channels(pictures) * math.prod(config.size) * config.frames
     state = config.count * images * (2 * history + 3)
-    # The state goes in and comes out; the line search and the update hold about one more history of the images.
-    iterating = 2 * state + SCRATCH * last.temporary + together * images * max(history, 3)
+    # A single output's state is changed in place, and those of several go in and come out. The line search holds more.
+    copies, searching = (1, SEARCHING) if config.count == 1 else (2, max(history, 3))
+    iterating = copies * state + SCRATCH * last.temporary + together * images * searching
     held = sum(array.nbytes for array in jax.tree.leaves(parts.extractor.weights))
     held += sum(np.asarray(image).nbytes for group in pictures.values() for image in group)
     if device != "cpu":

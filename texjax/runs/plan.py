@@ -7,14 +7,16 @@ import numpy as np
 
 from texjax import checks, pyramid
 from texjax import config as configs
-from texjax.runs import estimates, inputs, machine
+from texjax.runs import budget, estimates, inputs, machine
 from texjax.synthesis import build, optimize, schedule
+
+SIDES = (512, 1024, 2048, 4096, 8192)  # pixels of the longer side, in the table of sizes
 
 
 def plan(config: configs.Config, paths: inputs.Paths) -> list[tuple[str, str]]:
     """Return the rows (what, value) of a table, for the arguments of `run.synthesize`, whose errors it raises."""
     paths = inputs.with_start(config, paths)
-    parts, pictures, reading = _checked(config, paths)
+    config, parts, pictures, reading = _checked(config, paths)
     estimate = estimates.cost(config, parts, pictures, reading)
     width, height = config.size
     frames = f"{config.frames} frames x " if config.frames > 1 else ""
@@ -28,6 +30,7 @@ def plan(config: configs.Config, paths: inputs.Paths) -> list[tuple[str, str]]:
         ),
         ("network", f"{config.features.name}, {sum(array.size for array in weights):,} parameters"),
         *_octaves(config, parts),
+        *([("tiles", f"{config.tile} px, for octaves that are larger")] if 0 < config.tile < max(config.size) else []),
         ("optimizer", f"{config.optimizer.name}, at most {config.max_iter} iterations{_before(config)}"),
         ("memory, about", f"{estimate.memory / 2**20:,.0f} MiB"),
         ("time, about", f"{estimate.seconds:,.0f} s, {estimate.once:,.0f} s of it to start and compile"),
@@ -35,26 +38,41 @@ def plan(config: configs.Config, paths: inputs.Paths) -> list[tuple[str, str]]:
     ]
 
 
+def sizes(config: configs.Config, paths: inputs.Paths) -> list[tuple[str, str, str, str]]:
+    """Return rows of a size, its tile, its curvature pairs and its memory, for pictures of the config's proportions."""
+    paths, rows = inputs.with_start(config, paths), []
+    pictures, _, config = inputs.load_with_alpha(config, paths)
+    for longer in SIDES:
+        size = tuple(max(1, round(n * longer / max(config.size))) for n in config.size)
+        choice, _ = budget.choose(configs.overridden(config, {"size": size}), pictures)
+        if choice is None:
+            cells = "", "", "does not fit"
+        else:
+            cells = str(choice.tile or "none"), str(choice.history), f"{choice.memory / 2**30:.1f} GiB"
+        rows.append(("{} x {} px".format(*size), *cells))
+    return rows
+
+
 def cost(config: configs.Config, paths: inputs.Paths) -> estimates.Cost:
     """Return what a run would take, for the arguments of `run.synthesize`, whose errors it raises."""
-    parts, pictures, reading = _checked(config, inputs.with_start(config, paths))
-    return estimates.cost(config, parts, pictures, reading)
+    return estimates.cost(*_checked(config, inputs.with_start(config, paths)))
 
 
 def _checked(
     config: configs.Config, paths: inputs.Paths
-) -> tuple[build.Parts, dict[str, list[np.ndarray]], tuple[float, int]]:
-    """The functions of the config, the pictures, and seconds and peak bytes of reading them.
+) -> tuple[configs.Config, build.Parts, dict[str, list[np.ndarray]], tuple[float, int]]:
+    """The config as it fits, its functions, the pictures, and seconds and peak bytes of reading them.
 
     Raises TexjaxError for what cannot be run.
     """
     checks.values(config)
     estimates.process()
     begin, before = time.perf_counter(), machine.peak_memory()
-    pictures = inputs.load(config, paths)
+    pictures, _, config = inputs.load_with_alpha(config, paths)
     seconds, peak = time.perf_counter() - begin, machine.peak_memory()
     reading = (seconds, peak if peak > before else 0)  # a process that has held more before does not tell
-    return optimize.check(config, pictures, paths), pictures, reading
+    config = budget.fitted(config, pictures)
+    return config, optimize.check(config, pictures, paths), pictures, reading
 
 
 def _octaves(config: configs.Config, parts: build.Parts) -> list[tuple[str, str]]:

@@ -110,7 +110,11 @@ def claim(directory: Path, config: dict[str, Any], command: str) -> None:
 
 
 def begin(
-    directory: Path, about: dict[str, Any], pictures: Mapping[str, Sequence[Path]], command: str
+    directory: Path,
+    about: dict[str, Any],
+    pictures: Mapping[str, Sequence[Path]],
+    command: str,
+    features: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Write config.json and run.json of a run that starts now.
 
@@ -119,6 +123,7 @@ def begin(
         about: What is also embedded in the results: the config, under "config", and hashes.
         pictures: The paths of each group of pictures.
         command: The command that makes the run; empty for this process's own.
+        features: That group of the config that the run has in the end.
 
     Returns:
         The content of run.json.
@@ -129,7 +134,7 @@ def begin(
         "seed": about["config"]["seed"],
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "status": "running",
-        **machine.environment(about["config"]["features"]),
+        **machine.environment(features),
     }
     write_json(directory / archive.CONFIG_FILE, about["config"])
     write_json(directory / archive.RUN_FILE, record)

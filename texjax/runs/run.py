@@ -13,7 +13,7 @@ import numpy as np
 
 from texjax import checks, errors, interrupts
 from texjax import config as configs
-from texjax.runs import inputs, records
+from texjax.runs import budget, inputs, records
 from texjax.synthesis import build, loop, optimize, schedule
 from texjax.synthesis import pictures as exemplar_pictures
 
@@ -51,12 +51,13 @@ def synthesize(
     checks.values(config)
     paths = inputs.with_start(config, paths)
     pictures, alpha, settled = inputs.load_with_alpha(config, paths)
+    settled = budget.fitted(settled, pictures)
     prepared = optimize.prepare(settled, pictures, paths)
     alpha = _writable(alpha, config.output.format)
     about = {"config": config.to_dict(), **_digests(prepared.parts, pictures, paths)}
     with interrupts.deferred():
         where = directory(prepared.parts)
-        record, begin = records.begin(where, about, paths, command), time.perf_counter()
+        record, begin = records.begin(where, about, paths, command, settled.features.to_dict()), time.perf_counter()
         lines: list[dict[str, Any]] = []
         try:
             status, last = _write_iterates(config, pictures, prepared, where, watch, lines)

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 from texjax import config as configs
 from texjax import features, losses, optimizers, settings, types
-from texjax.synthesis import loop, objective, scene
+from texjax.synthesis import devices, loop, objective, scene
 
 # Keys that choose values but no program: runs that differ in these alone share their compilations.
-VALUES = ("seed", "init", "source", "output", "max_iter", "tol", "patience", "schedule", "jitter")
+VALUES = ("memory_budget", "seed", "init", "source", "output", "max_iter", "tol", "patience", "schedule", "jitter")
 
 
 class Parts(NamedTuple):
@@ -70,7 +70,14 @@ def parts_of_program(config: configs.Config, source_padding: tuple[str, str], fi
         tuple(layer for layer in extractor.layers if layer in used),
         problem,
         minimizer,
-        loop.program(minimizer, config.save_every, config.batch_mode, problem.refresh, problem.periods),
+        loop.program(
+            minimizer,
+            config.save_every,
+            config.batch_mode,
+            problem.refresh,
+            problem.periods,
+            devices.layout(config),
+        ),
         loop.compiled(problem.summarize, "exemplars"),
     )
 

@@ -16,7 +16,7 @@ import numpy as np
 from jax import lax
 
 from texjax import errors, types
-from texjax.synthesis import heap
+from texjax.synthesis import devices, heap
 
 BATCH_MODES = ("vmap", "map")
 
@@ -28,7 +28,7 @@ class Iterate(NamedTuple):
     metrics: of the steps since the last iterate (of the start, for step 0), each [steps, count]; "terms" holds one such
         array for each term.
     seconds: duration of those steps.
-    state: everything the optimizer needs to go on, on the device.
+    state: everything the optimizer needs to go on, on the device; valid until the next iterate is asked for.
     """
 
     step: int
@@ -82,6 +82,7 @@ def program(
     batch_mode: str = "map",
     refresh: Callable[..., Any] | None = None,
     periods: tuple[int, ...] = (),
+    layout: devices.Layout | None = None,
 ) -> Program:
     """Return the program that advances `count` independent problems, together ("vmap") or in turn ("map").
 
@@ -91,6 +92,7 @@ def program(
         batch_mode: "map" or "vmap".
         refresh: (images, *args, previous choices or None, key, step) -> choices, see `objective.Objective`.
         periods: before a step that any of these numbers divides the choices are refreshed.
+        layout: how outputs, or the rows of a single one, are spread over several devices.
 
     Raises:
         TexjaxError: for an unknown batch mode.
@@ -112,29 +114,45 @@ def program(
         state, log = lax.fori_loop(0, steps, body, (state, log))
         return state, minimizer.read(state.minimizer)[0], log
 
-    def run_all(images: Any, state: Any, keys: Any, fresh: Any, begin: Any, steps: Any, *args: Any) -> Any:
+    def run_single(images: Any, state: Any, keys: Any, *rest: Any) -> Any:
+        if layout:
+            images, state = devices.by_rows(layout, (images, state), images.shape[-3])
+        state, *outputs = run(images[0], state, keys[0], *rest)
+        if layout:
+            state = devices.by_rows(layout, state, images.shape[-3])
+        return state, *jax.tree.map(lambda x: x[None], outputs)
+
+    def run_several(images: Any, state: Any, keys: Any, fresh: Any, begin: Any, steps: Any, *args: Any) -> Any:
         # The step is not batched: under vmap a batched predicate would turn `cond` into `select`, which runs both
         # branches, so that every step would refresh.
         def run_one(images: types.Images, state: State, key: types.PRNGKey) -> Any:
             return run(images, state, key, fresh, begin, steps, *args)
 
-        # The state of a single output has no axis for the outputs, which would make XLA copy the whole state.
-        if len(images) == 1:
-            state, *outputs = run_one(images[0], state, keys[0])
-            return state, *jax.tree.map(lambda x: x[None], outputs)
         if batch_mode == "vmap":
             return jax.vmap(run_one)(images, state, keys)
         return lax.map(lambda inputs: run_one(*inputs), (images, state, keys))
+
+    def run_all(images: Any, state: Any, *rest: Any) -> Any:
+        # The state of a single output has no axis for the outputs, which would make XLA copy the whole state.
+        if len(images) == 1:
+            return run_single(images, state, *rest)
+        return (devices.by_outputs(layout, run_several, 3) if layout else run_several)(images, state, *rest)
 
     def empty(images: Any, keys: Any, *args: Any) -> Any:
         def start_one(images: types.Images, key: types.PRNGKey) -> State:
             return start(images, key, *args)
 
-        if len(images) == 1:
-            shapes = jax.eval_shape(lambda: start_one(images[0], keys[0]))
-        else:
-            shapes = jax.eval_shape(jax.vmap(start_one), images, keys)
-        return jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+        def start_first(images: Any, keys: Any) -> State:
+            return start_one(images[0], keys[0])
+
+        single = images.shape[0] == 1
+        shapes = jax.eval_shape(start_first if single else jax.vmap(start_one), images, keys)
+
+        def zeros(leaf: Any) -> jax.Array:
+            place = devices.sharding(layout, leaf.shape, images.shape[-3]) if layout and layout.by_rows else None
+            return jnp.zeros(leaf.shape, leaf.dtype, device=place)
+
+        return jax.tree.map(zeros, shapes)
 
     jitted = compiled(run_all, donated="state")
 

@@ -151,17 +151,24 @@ def _iterates(
     begin, waited = 0, 0.0
     for index, stage in enumerate(stages):
         if stage.first and index:
+            _delete(state)
             problem = _problem(stage.resolution, pictures)
             images = schedule.refined(np.clip(images, 0, 1), stage.resolution.config, _start(problem))
             state = _empty_state(problem, images)
         for now in _stage_iterates(config, stage, problem, images, state, begin):
-            images = now.images
+            images, state = now.images, now.state
             if index and now.step == 0:
                 waited += now.seconds
                 continue
             yield now._replace(step=begin + now.step, seconds=now.seconds + waited)
             waited = 0.0
         begin += stage.round.steps  # counts steps too that the round did not need
+
+
+def _delete(state: Any) -> None:
+    """Free the memory of a state that the caller of `iterates` may still hold."""
+    for array in jax.tree.leaves(state):
+        array.delete()
 
 
 def _stage_iterates(

@@ -1,0 +1,79 @@
+"""Several devices: the outputs of a run, or the rows of a single one, are spread over them.
+
+Outputs do not know each other, so each device computes its share of them without a word to the others (`shard_map`).
+The rows of a single output are spread by the sharding of the arrays alone: XLA then exchanges the few rows that
+convolutions need from a neighbor, and adds the devices' shares of sums. It needs no more words where all octaves and
+layers have a number of rows that the number of devices divides, as with powers of two.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from texjax import config as configs
+from texjax import errors
+
+MODES = ("one", "all")
+AXIS = "devices"
+
+
+class Layout(NamedTuple):
+    """How a run is spread. by_rows: whether the rows of one output are spread, or else the outputs."""
+
+    mesh: Mesh
+    by_rows: bool
+
+
+def layout(config: configs.Config) -> Layout | None:
+    """Return how a run is spread over the devices that it asks for, or None for one device.
+
+    As many devices take part as divide the number of outputs or, of a single output, its height.
+
+    Raises TexjaxError for an unknown `config.devices`, and where tiles or oneDNN are asked for with rows.
+    """
+    if config.devices not in MODES:
+        raise errors.unknown("value of devices", config.devices, MODES)
+    available = jax.devices()
+    by_rows = config.count == 1
+    parts = config.size[1] if by_rows else config.count
+    count = max(n for n in range(1, len(available) + 1) if parts % n == 0)
+    if config.devices == "one" or count == 1:
+        return None
+    if by_rows and config.tile:
+        raise errors.TexjaxError(
+            f"tile is {config.tile}, and the rows of one picture are spread over {count} devices; give "
+            f"--config.tile=0, or --config.devices=one."
+        )
+    if by_rows and config.features.get("backend") == "onednn":
+        raise errors.TexjaxError(
+            "features.backend is 'onednn', which computes whole pictures, and the rows of one picture are spread over "
+            f"{count} devices; give --config.features.backend=xla, or --config.devices=one."
+        )
+    return Layout(jax.make_mesh((count,), (AXIS,), (AxisType.Auto,), devices=available[:count]), by_rows)
+
+
+def sharding(layout: Layout, shape: tuple[int, ...], height: int) -> NamedSharding:
+    """Return how an array lies: its rows are spread where it has images [..., h, w, c], and else it is everywhere."""
+    spec: list[str | None] = [None] * len(shape)
+    if len(shape) >= 4 and shape[-3] == height:
+        spec[-3] = AXIS
+    return NamedSharding(layout.mesh, PartitionSpec(*spec))
+
+
+def by_rows(layout: Layout, tree: Any, height: int) -> Any:
+    """Constrain the arrays of a tree, inside a compiled function, to lie as `sharding` says."""
+    return jax.tree.map(lambda x: jax.lax.with_sharding_constraint(x, sharding(layout, x.shape, height)), tree)
+
+
+def by_outputs(layout: Layout, function: Callable[..., Any], spread: int) -> Callable[..., Any]:
+    """Return a function whose first `spread` arguments and all results are spread along their first axis."""
+    along, everywhere = PartitionSpec(AXIS), PartitionSpec()
+
+    def called(*arguments: Any) -> Any:
+        specs = tuple(along if i < spread else everywhere for i in range(len(arguments)))
+        mapped = jax.shard_map(function, mesh=layout.mesh, in_specs=specs, out_specs=along, check_vma=False)
+        return mapped(*arguments)
+
+    return called
