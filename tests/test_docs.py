@@ -32,8 +32,8 @@ NAMES = {
     "largest_octaves measure_all seam wavelet_kl",
     optimizers: "adam lbfgs lbfgsb optax_lbfgs",
     pyramid: "MODES Octave TAPS check enlarge expand gaussian laplacian reduce size sizes stretch",
-    types: "Additive AnyImage AnyImages Exemplars Extractor Feature Features Grid Image Images Loss Mask Minimizer "
-    "Moments PRNGKey PRNGKeys Scalar Term View Weights",
+    types: "Additive AnyImage AnyImages Exemplars Extractor Feature Features Grid Image Images Loss Mask Masks "
+    "Minimizer Moments PRNGKey PRNGKeys Scalar Term View Weights",
 }
 # The modules whose functions compute; the others deal with files, configs and errors.
 COMPUTING = (texjax, features, losses, measures, optimizers, pyramid)
