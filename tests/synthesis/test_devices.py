@@ -4,10 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import pytest
+from PIL import Image
 
 from texjax import config as configs
 from texjax import errors
@@ -72,6 +75,48 @@ def test_rows_are_exchanged_with_neighbors_alone(results):
 def test_each_device_takes_a_part_of_the_memory(results):
     one, each = results["large"]
     assert each < one / 5
+
+
+def start(number: int | None, words: list[str], folder: Path) -> subprocess.Popen[str]:
+    """Start a synthesis as one process of two, or on its own, with two devices."""
+    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
+    if number is not None:
+        environment |= {"JAX_COORDINATOR_ADDRESS": "localhost:12421", "JAX_NUM_PROCESSES": "2"}
+        environment |= {"JAX_PROCESS_ID": str(number)}
+    code = "from texjax.cli import main; main.main()"
+    command = [sys.executable, "-c", code, "synthesize", str(folder / "a.png"), *words]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("count", "tolerance"), [(4, 0), (1, 1)])
+def test_two_processes_make_one_run(count, tolerance, tmp_path):
+    """The first process writes the run, whose pictures are those of one process; of rows, up to rounding."""
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(tmp_path / "a.png")
+    words = ["--config", "texture:tiny", "-c", str(count), "-ow", "64", "--config.features.backend=xla"]
+    together = [
+        start(number, [*words, "--config.devices=all", "--run-dir", f"run{number}"], tmp_path) for number in (0, 1)
+    ]
+    alone = start(None, [*words, "--run-dir", "alone"], tmp_path)
+    for process in (*together, alone):
+        out, err = process.communicate(timeout=400)
+        assert process.returncode == 0, out + err
+    assert not (tmp_path / "run1").exists()
+    assert json.loads((tmp_path / "run0" / "run.json").read_text())["status"] == "finished"
+    paths = sorted((tmp_path / "alone").glob("image*.png"))
+    assert len(paths) == count
+    for path in paths:
+        got, want = (np.asarray(Image.open(tmp_path / run / path.name)).astype(int) for run in ("run0", "alone"))
+        assert np.abs(got - want).max() <= tolerance
+
+
+def test_a_part_of_the_variables_is_refused(monkeypatch):
+    monkeypatch.setenv("JAX_COORDINATOR_ADDRESS", "localhost:1")
+    monkeypatch.setenv("JAX_NUM_PROCESSES", "two")
+    devices.join(config())
+    with pytest.raises(errors.TexjaxError, match="JAX_NUM_PROCESSES and JAX_PROCESS_ID to numbers"):
+        devices.join(config(devices="all"))
 
 
 def config(**keys: Any) -> Any:

@@ -114,9 +114,10 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
     from texjax.cli import display
     from texjax.runs import plan, programs, records
     from texjax.runs import run as runner
-    from texjax.synthesis import build, schedule
+    from texjax.synthesis import build, devices, schedule
 
     programs.keep()
+    devices.join(config)
     with programs.device_errors():
         if args.dry_run:
             display.show_rows(plan.plan(config, pictures))

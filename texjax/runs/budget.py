@@ -45,7 +45,7 @@ class Choice(NamedTuple):
 
 def free() -> int:
     """Return the bytes that a run may take: of the accelerator, or else of the machine and of the container."""
-    stats = jax.devices()[0].memory_stats() or {}
+    stats = jax.local_devices()[0].memory_stats() or {}
     if "bytes_limit" in stats:
         return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
     # What this process holds already is part of what the run takes.

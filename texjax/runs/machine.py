@@ -38,7 +38,7 @@ def environment(features: Mapping[str, Any]) -> dict[str, Any]:
 
 def peak_memory() -> int:
     """Return the largest number of bytes in use so far, on the accelerator if there is one, else in this process."""
-    stats = jax.devices()[0].memory_stats() or {}
+    stats = jax.local_devices()[0].memory_stats() or {}
     if "peak_bytes_in_use" in stats:
         return int(stats["peak_bytes_in_use"])
     import resource  # does not exist on every platform

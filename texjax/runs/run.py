@@ -53,6 +53,8 @@ def synthesize(
     pictures, alpha, settled = inputs.load_with_alpha(config, paths)
     settled = budget.fitted(settled, pictures)
     prepared = optimize.prepare(settled, pictures, paths)
+    if jax.process_index() > 0:
+        return _follow(prepared, watch)
     alpha = _writable(alpha, config.output.format)
     about = {"config": config.to_dict(), **_digests(prepared.parts, pictures, paths)}
     with interrupts.deferred():
@@ -79,6 +81,15 @@ def synthesize(
             f"use smaller term weights, range 'penalty' or precision 'float32'."
         )
     return Result(status, last.step, last.loss, results)
+
+
+def _follow(prepared: optimize.Prepared, watch: Callable[[loop.Iterate], None]) -> Result:
+    """Take part in a run that another host writes."""
+    last = None
+    for last in prepared.iterates:
+        watch(last)
+    assert last is not None  # the start is always yielded
+    return Result("finished", last.step, last.loss, [])
 
 
 def _writable(alpha: np.ndarray | None, output_format: str) -> np.ndarray | None:

@@ -64,11 +64,13 @@ class Program(NamedTuple):
     empty: (images, keys, *args) -> a state of zeros, to be passed with `fresh`.
     compile: (images, state, keys, *args), as of `run` -> nothing; the first call of `run` then needs no compiling, and
         the compiler's memory is free before the program takes its own.
+    place: (tree of arrays) -> the tree on the devices of the program.
     """
 
     run: Callable[..., Any]
     empty: Callable[..., Any]
     compile: Callable[..., None]
+    place: Callable[[Any], Any]
 
 
 def place(tree: Any) -> Any:
@@ -147,12 +149,7 @@ def program(
 
         single = images.shape[0] == 1
         shapes = jax.eval_shape(start_first if single else jax.vmap(start_one), images, keys)
-
-        def zeros(leaf: Any) -> jax.Array:
-            place = devices.sharding(layout, leaf.shape, images.shape[-3]) if layout and layout.by_rows else None
-            return jnp.zeros(leaf.shape, leaf.dtype, device=place)
-
-        return jax.tree.map(zeros, shapes)
+        return devices.zeros(layout, shapes, images.shape[-3])
 
     jitted = compiled(run_all, donated="state")
 
@@ -160,7 +157,7 @@ def program(
         jitted.lower(images, state, keys, True, 0, 0, *args).compile()
         heap.trim()
 
-    return Program(jitted, empty, compile)
+    return Program(jitted, empty, compile, functools.partial(devices.everywhere, layout))
 
 
 def _replaced(condition: Any, new: Callable[[State], State], state: State) -> State:
@@ -239,6 +236,7 @@ def iterate(
         state: of `program.empty`, where the caller has it already.
     """
     state = program.empty(images, keys, *args) if state is None else state
+    images, keys, args = program.place((images, keys, args))
     step, fresh, losses, fails = 0, True, [], []
     while True:
         steps = 0 if fresh else min(save_every, max_iter - step)
@@ -250,7 +248,7 @@ def iterate(
         step += steps
         metrics = _rows(log, max(steps, 1))
         losses, fails = [*losses, *metrics["loss"]][-2:], [*fails, *metrics["failed"]][-patience:]
-        yield Iterate(step, np.asarray(images), metrics, seconds, state)
+        yield Iterate(step, devices.gathered(images), metrics, seconds, state)
         fresh = False
         if step >= max_iter or _stalled(fails, patience) or _converged(losses, fails, tol):
             return
@@ -258,7 +256,7 @@ def iterate(
 
 def _rows(log: Any, steps: int) -> Any:
     """[count, save_every] on the device as [steps, count] on the host."""
-    return jax.tree.map(lambda x: np.asarray(x)[:, :steps].T, log)
+    return jax.tree.map(lambda x: devices.gathered(x)[:, :steps].T, log)
 
 
 def _wait(outputs: Any) -> Any:
