@@ -20,7 +20,7 @@ from texjax.synthesis import schedule
 ROOT = Path(__file__).parent.parent
 # Files, in the folder of test data, for configs that need weights which texjax does not ship.
 WEIGHTS = {"snelgrove": "weights/vgg19_notop_block1-3.h5"}
-SLOW = {"analogies", "cnnmrf", "cnnmrf_transfer", "snelgrove"}  # configs that take over ten seconds
+SLOW = {"analogies", "cnnmrf", "cnnmrf_transfer", "multiscale_style", "snelgrove"}  # configs that take over ten seconds
 ABLATIONS = configs.names("ablations/*.py")
 # Keys of every term beside the settings of its loss.
 TERM_KEYS = {"name", "weight", "layers", "octave_weights", "group", "rotations", "scales"}

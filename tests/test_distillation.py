@@ -73,6 +73,7 @@ def test_noise_is_on_half_of_the_images():
     assert noisy[changed].std((1, 2, 3)).max() > 0.2 and noisy.min() >= 0 and noisy.max() <= 1
 
 
+@pytest.mark.slow
 def test_tiny_training_lowers_its_loss_and_writes_weights(tmp_path: Path, random_vgg19: Path):
     for i, picture in enumerate(random_images(3, 3, 32)):
         smooth = np.kron(picture[:8, :8], np.ones((40, 40, 1)))

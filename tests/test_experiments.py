@@ -126,6 +126,13 @@ def test_benchmark_of_backends():
 
 
 @pytest.mark.slow
+def test_benchmark_of_tiles():
+    _, *lines = rows("bench/tiling", "--sizes", 96, "--tiles", 0, 88, "--octaves", 1, "--repeats", 1)
+    assert [row[:2] for row in lines] == [["96", "none"], ["96", "88"]]
+    assert all(float(cell) > 0 for row in lines for cell in row[2:])
+
+
+@pytest.mark.slow
 def test_benchmark_of_optimizers(folder: Path, random_vgg19: Path):
     options = ["--size", 48, "--octaves", 1, "--steps", 30, "--runs", "lbfgs penalty", "adam clip"]
     head, *lines = rows("bench/optimizers", random_vgg19, folder / "source.png", *options)
