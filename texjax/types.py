@@ -143,7 +143,7 @@ class View(NamedTuple):
     weight: octave weight times layer weight; the weight of the term is applied to the loss as a whole.
     features: [n, h, w, c], of the n images of the stack.
     mask: [h, w] in [0, 1], how much each pixel of the layer counts; None where all of them count.
-    moments: the second moments of the features, where the loss reads nothing else; the features are then [n, 0, 0, c].
+    moments: the second moments of the features, where the loss reads nothing else; the features are then empty.
     """
 
     octave: int

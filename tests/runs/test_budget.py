@@ -101,5 +101,5 @@ def test_the_estimate_is_about_what_the_program_takes(side, tile):
     program = run.lower(images, state, keys, True, 0, 0, *args).compile().memory_analysis()
     taken = program.argument_size_in_bytes + program.output_size_in_bytes - program.alias_size_in_bytes
     taken += program.temp_size_in_bytes
-    said = budget.memory(asked, parts, PICTURES, tile, 10) - budget.PROCESS
+    said = budget.memory(asked, parts, PICTURES, tile, 10) - budget.process(asked, parts)
     assert taken / 1.1 < said < 1.8 * taken

@@ -17,7 +17,7 @@ import psutil
 from texjax import config as configs
 from texjax import errors
 from texjax.runs import machine
-from texjax.synthesis import build, crops, devices, optimize
+from texjax.synthesis import build, crops, devices, optimize, schedule
 from texjax.synthesis import pictures as exemplar_pictures
 
 GIB = 2**30
@@ -25,10 +25,11 @@ UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "g
 # Where Linux tells a container's limit, and what it uses of it: version 2 of control groups, and version 1.
 GROUPS = (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"))
 
-# Measured on CPU. Bytes of Python, the libraries and compiled programs; images that a run takes beside the state of
-# L-BFGS, for a line search, the pyramid, the gradient and copies on the host; bytes of an evaluation for each byte of
-# activations.
-PROCESS, ITERATION = 1200 * 2**20, 17
+# Measured on CPU. Bytes of Python and the libraries, and of compiling each place that a term looks at, of which so many
+# count at most; images that a run takes beside the state of L-BFGS, for a line search, the pyramid, the gradient and
+# copies on the host; bytes of an evaluation for each byte of activations.
+LIBRARIES, PLACE, MOST_PLACES = 500 * 2**20, 25 * 2**20, 30
+ITERATION = 17
 ACTIVATIONS = {"xla": 1.4, "onednn": 2.0}
 OCTAVES = 4 / 3  # area of all octaves, in that of the first
 TILES = (1024, 768, 512, 384, 256)
@@ -155,7 +156,13 @@ def memory(
     largest = max(activations, analyzed * OCTAVES * _per_pixel(config, parts) / 2)  # a source needs no way back
     layout = devices.layout(config)
     share = layout.mesh.size if layout and jax.default_backend() != "cpu" else 1  # CPU devices share their memory
-    return PROCESS + 2 * held + (state + together * ITERATION * image + largest) / share
+    return process(config, parts) + 2 * held + (state + together * ITERATION * image + largest) / share
+
+
+def process(config: configs.Config, parts: build.Parts) -> int:
+    """Return the bytes of Python, the libraries and compiled programs."""
+    octaves = sum(resolution.config.octaves for resolution in schedule.resolutions(config))
+    return LIBRARIES + PLACE * min(MOST_PLACES, octaves * sum(len(term.layers) for term in parts.terms))
 
 
 def _area(shape: tuple[int, ...], tile: int) -> int:

@@ -113,9 +113,9 @@ def _value(
     terms = list(setup.terms.values())
     octaves = []
     for octave, level in enumerate(scene.levels(setup, images)):
-        of_octave = _targets_at(setup, terms, octave, targets)
         tiles = tiling.cut(setup, octave, level.shape, terms)
         if tiles:
+            of_octave = _targets_at(setup, terms, octave, targets)
             octaves.append(tiling.measure(setup, octave, tiles, terms, weights, level, of_octave))
         else:
             octaves.append(scene.at_octave(setup, weights, level, octave, terms))

@@ -80,14 +80,9 @@ def at_octave(
     """
     wanted = layers_at(setup, terms, octave)
     by_moments = [term.name for term in terms if term.loss.moments and setup.extractor.moments]
-    layers, of_moments = (
-        tuple(
-            dict.fromkeys(
-                layer for name, of_term in wanted.items() if (name in by_moments) == moments for layer in of_term
-            )
-        )
-        for moments in (False, True)
-    )
+    pairs = [(name, layer) for name, of_term in wanted.items() for layer in of_term]
+    layers = tuple(dict.fromkeys(layer for name, layer in pairs if name not in by_moments))
+    of_moments = tuple(dict.fromkeys(layer for name, layer in pairs if name in by_moments))
     features, sums = jax.vmap(lambda image: _analyze(setup.extractor, weights, image, layers, of_moments, masks))(level)
 
     def view(layer: str, weight: float, moments_alone: bool) -> types.View:
