@@ -1,6 +1,7 @@
 """Weight files that are written here byte by byte are read into the same numbers; errors name the bad ones."""
 
 import io
+import resource
 import struct
 import zipfile
 from pathlib import Path
@@ -380,3 +381,67 @@ def test_trained_filters_respond_to_patterns_more_than_to_flat_colors(test_data)
     kernel = weights.layers["conv1_1"]["kernel"]
     flat, pattern = np.abs(kernel.sum((0, 1))).mean(), np.abs(kernel).sum((0, 1)).mean()
     assert flat < pattern / 2
+
+
+def hdf5(path: Path, fill: Any) -> Path:
+    """A file in Keras' layout whose group block1_conv1 is filled by a function of the file and the group."""
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = ["block1_conv1"]
+        group = file.create_group("block1_conv1")
+        group.attrs["weight_names"] = ["kernel", "bias"]
+        group["bias"] = np.zeros(4, np.float32)
+        fill(file, group)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["link", "link over a link", "external", "virtual"])
+def test_an_array_of_another_file_is_refused(kind, tmp_path):
+    """HDF5 follows links, storage and virtual data sets to any file that the user may read."""
+    other, kernel = tmp_path / "other.h5", np.ones((3, 3, 3, 4), np.float32)
+    with h5py.File(other, "w") as file:
+        file["secret"] = kernel
+    (tmp_path / "raw").write_bytes(kernel.tobytes())
+
+    def fill(file: h5py.File, group: h5py.Group) -> None:
+        if kind == "external":
+            group.create_dataset("kernel", kernel.shape, "f4", external=[(str(tmp_path / "raw"), 0, kernel.nbytes)])
+        elif kind == "virtual":
+            layout = h5py.VirtualLayout(kernel.shape, "f4")
+            layout[:] = h5py.VirtualSource(str(other), "secret", kernel.shape)
+            group.create_virtual_dataset("kernel", layout)
+        else:
+            file["hop"] = h5py.ExternalLink(str(other), "secret")
+            group["kernel"] = h5py.SoftLink("/hop") if kind == "link over a link" else file.get("hop", getlink=True)
+
+    with pytest.raises(errors.TexjaxError, match="its array kernel lies in another file"):
+        files.read(hdf5(tmp_path / "crafted.h5", fill))
+
+
+def test_an_array_that_claims_gigabytes_is_refused_before_it_is_read(tmp_path):
+    path = hdf5(
+        tmp_path / "sparse.h5",
+        lambda file, group: group.create_dataset("kernel", (3, 3, 3, 10**9), "f4", chunks=(3, 3, 3, 64)),
+    )
+    assert path.stat().st_size < 20_000
+    with pytest.raises(errors.TexjaxError, match=r"kernel has the shape \[3, 3, 3, 1000000000\]"):
+        files.read(path)
+
+
+# Protocol 2, as `torch.save` writes it.
+PICKLES = {
+    "a number of an object": b"\x80\x02}r\x00\x00\x00\x20.",  # an empty dictionary, which is object 2^29
+    "nested keys": b"\x80\x02})q\x01" + b"".join(b"h\x01h\x01\x86q\x01" for _ in range(64)) + b"K\x01s.",
+    "nested keys, several": b"\x80\x02}()q\x01" + b"".join(b"h\x01h\x01\x86q\x01" for _ in range(64)) + b"K\x01u.",
+    "a set": b"\x80\x04\x8f(K\x01\x90.",
+}
+
+
+@pytest.mark.parametrize("name", PICKLES)
+def test_a_short_pickle_takes_neither_memory_nor_time(name, tmp_path):
+    path = tmp_path / "short.pth"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", PICKLES[name])
+    with pytest.raises(errors.TexjaxError, match=r"short\.pth"):
+        files.read(path)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert peak < 4 * 2**20, "in KiB; an object's number would have taken 4 GiB"

@@ -20,6 +20,7 @@ from texjax import atomic, errors
 from texjax.features.weights import catalog, origins, torch_files
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+LARGEST = 3 * 3 * 512 * 512  # numbers in a kernel of VGG-16 and VGG-19
 
 
 class Weights(NamedTuple):
@@ -105,10 +106,22 @@ def _parse_keras(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
         for name in map(_text, group.attrs["layer_names"]):
             match = origins.KERAS_NAME.fullmatch(name)
             if match:
-                arrays = [np.asarray(group[name][_text(key)]) for key in group[name].attrs["weight_names"]]
+                arrays = [_hdf5_array(file, group[name], _text(key)) for key in group[name].attrs["weight_names"]]
                 kernel, bias = (array.astype(np.float32) for array in arrays)
                 layers["conv{}_{}".format(*match.groups())] = {"kernel": kernel, "bias": bias}
     return dict(sorted(layers.items())), {"preprocessing": "caffe"}
+
+
+def _hdf5_array(file: h5py.File, group: h5py.Group, key: str) -> np.ndarray:
+    """The array of a group, from the file itself: HDF5 can link to other files, and claim any size in a few bytes."""
+    data: Any = group[key]
+    if not isinstance(data, h5py.Dataset) or data.file.filename != file.filename or data.external or data.is_virtual:
+        raise errors.TexjaxError(f"its array {key} lies in another file; get the file from its original address.")
+    if data.size is None or data.size > LARGEST:
+        raise errors.TexjaxError(
+            f"its array {key} has the shape {list(data.shape or ())}, and no VGG has one so large."
+        )
+    return np.asarray(data)
 
 
 def _text(value: str | bytes) -> str:

@@ -13,7 +13,7 @@ import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import ml_dtypes
 import numpy as np
@@ -101,7 +101,33 @@ def _read_legacy(file: io.BufferedIOBase, wanted: Callable[[str], object]) -> di
     return {name: _array(tensor, data[tensor.storage.key]) for name, tensor in tensors.items()}
 
 
-class _Unpickler(pickle.Unpickler):
+def _with_plain_keys(code: bytes, keys: Callable[[list[Any]], list[Any]]) -> Callable[[Any], None]:
+    """Return what loads an operation of a pickle, after a look at the keys that it takes from the stack."""
+    load = pickle._Unpickler.dispatch[code[0]]
+
+    def load_with_plain_keys(unpickler: Any) -> None:
+        if not all(isinstance(key, str | int) for key in keys(unpickler.stack)):
+            raise ValueError("a dictionary whose keys are no names")
+        load(unpickler)
+
+    return load_with_plain_keys
+
+
+def _load_no_set(unpickler: Any) -> None:
+    raise ValueError("a set, which weights do not need")
+
+
+# Python's own unpickler: the one in C takes memory for the largest number that a pickle gives to an object.
+class _Unpickler(pickle._Unpickler):
+    # To hash tuples of tuples, which a short pickle can nest, takes forever.
+    dispatch: ClassVar[dict[int, Any]] = {
+        **pickle._Unpickler.dispatch,
+        pickle.SETITEM[0]: _with_plain_keys(pickle.SETITEM, lambda stack: stack[-2:-1]),
+        pickle.SETITEMS[0]: _with_plain_keys(pickle.SETITEMS, lambda stack: stack[::2]),
+        pickle.DICT[0]: _with_plain_keys(pickle.DICT, lambda stack: stack[::2]),
+        **dict.fromkeys((pickle.EMPTY_SET[0], pickle.ADDITEMS[0], pickle.FROZENSET[0]), _load_no_set),
+    }
+
     def __init__(self, file: io.BufferedIOBase):
         super().__init__(file)
         self.storages: dict[str, Storage] = {}
@@ -132,8 +158,14 @@ def _parameter(tensor: Tensor, *_: Any) -> Tensor:
     return tensor
 
 
+def _ordered(items: Any = ()) -> dict[Any, Any]:
+    if not all(isinstance(key, str) for key, _ in items):
+        raise ValueError("a dictionary whose keys are no names")
+    return collections.OrderedDict(items)
+
+
 ALLOWED = {
-    ("collections", "OrderedDict"): collections.OrderedDict,
+    ("collections", "OrderedDict"): _ordered,
     ("torch", "Size"): tuple,
     ("torch._utils", "_rebuild_tensor"): _tensor,
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
@@ -146,7 +178,8 @@ def _tensors(state: Any, wanted: Callable[[str], object]) -> dict[str, Tensor]:
         state = state["state_dict"]
     if not isinstance(state, dict):
         raise ValueError(f"a {type(state).__name__} and not a state dict")
-    return {str(name): value for name, value in state.items() if isinstance(value, Tensor) and wanted(str(name))}
+    named = ((name, value) for name, value in state.items() if isinstance(name, str) and isinstance(value, Tensor))
+    return {name: value for name, value in named if wanted(name)}
 
 
 def _array(tensor: Tensor, data: bytes) -> np.ndarray:
