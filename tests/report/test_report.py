@@ -365,6 +365,26 @@ def test_the_server_shows_no_other_files(small):
         assert get("/-/version", host="example.org")[0] == 403
 
 
+def test_headers_are_for_this_machine_too_and_types_are_not_guessed(small):
+    with served(small) as (_, port):
+        for host, status in (("example.org", 403), (f"localhost:{port}", 200)):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            connection.request("HEAD", "/runs/a/image.png", headers={"Host": host})
+            response = connection.getresponse()
+            assert response.status == status and response.headers["X-Content-Type-Options"] == "nosniff"
+            connection.close()
+
+
+def test_the_page_is_rendered_once_for_each_version(small, monkeypatch):
+    render, rendered = pages.render, []
+    monkeypatch.setattr(pages, "render", lambda content: rendered.append(content["live"]) or render(content))
+    with served(small) as (get, _):
+        first, second = get("/"), get("/")
+        assert first == second and len(rendered) == 1
+        noise(record(small / "runs" / "f", small.parent / "given" / "bark.png") / "image.png")
+        assert get("/")[0] == 200 and len(set(rendered)) == 2
+
+
 def test_a_port_in_use(small, capsys):
     with served(small) as (_, port), pytest.raises(SystemExit) as end:
         main.main(["report", str(small), "--serve", str(port)])

@@ -28,7 +28,7 @@ def bind(directory: Path, port: int, collect: Collect, render: Render) -> http.s
         directory: The directory whose files are served.
         port: The port on `HOST`; 0 for any free one.
         collect: Returns the content of the page for a version of the records; called again only for a new version.
-        render: Returns the HTML of a content.
+        render: Returns the HTML of a content; likewise.
 
     Raises:
         TexjaxError: If the port is impossible.
@@ -37,7 +37,8 @@ def bind(directory: Path, port: int, collect: Collect, render: Render) -> http.s
     if not 0 <= port < 2**16:
         raise errors.TexjaxError(f"--serve is {port}; give a port from 0 to 65535.")
     collect_once = functools.lru_cache(maxsize=1)(collect)
-    handler = functools.partial(Handler, directory=str(directory), collect=collect_once, render=render)
+    page = functools.lru_cache(maxsize=1)(lambda version: render(collect_once(version)))
+    handler = functools.partial(Handler, directory=str(directory), collect=collect_once, page=page)
     try:
         server = http.server.ThreadingHTTPServer((HOST, port), handler)
     except OSError as error:
@@ -64,8 +65,8 @@ def _stat(path: Path) -> os.stat_result | None:
 class Handler(http.server.SimpleHTTPRequestHandler):
     """Answers requests with the page, its version, its content, and files below the directory."""
 
-    def __init__(self, *args: Any, collect: Collect, render: Render, **settings: Any):
-        self.collect, self.render = collect, render
+    def __init__(self, *args: Any, collect: Collect, page: Callable[[str], bytes], **settings: Any):
+        self.collect, self.page = collect, page
         super().__init__(*args, **settings)
 
     def do_GET(self) -> None:
@@ -80,17 +81,23 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         else:
             super().do_GET()
 
+    def do_HEAD(self) -> None:
+        """Answer a request for the headers of a file."""
+        if self.is_for_this_machine():
+            super().do_HEAD()
+        else:
+            self.send_error(403, "for this machine only")
+
     def answer_with_content(self, path: str) -> None:
         """Answer with the page, or with its content as JSON."""
+        state = version(Path(self.directory))
         try:
-            content = self.collect(version(Path(self.directory)))
+            if path == "/":
+                self.answer("text/html; charset=utf-8", self.page(state))
+            else:
+                self.answer("application/json", json.dumps(self.collect(state)).encode())
         except errors.TexjaxError as error:  # for example because the directory was removed
             self.send_error(500, explain=str(error))
-            return
-        if path == "/":
-            self.answer("text/html; charset=utf-8", self.render(content))
-        else:
-            self.answer("application/json", json.dumps(content).encode())
 
     def answer(self, media_type: str, body: bytes) -> None:
         """Send a response with this body."""
@@ -101,8 +108,9 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         self.wfile.write(body)
 
     def end_headers(self) -> None:
-        """Keep browsers from showing a cached answer, as runs go on."""
+        """Keep browsers from showing a cached answer, as runs go on, and from guessing what a file is."""
         self.send_header("Cache-Control", "no-cache")
+        self.send_header("X-Content-Type-Options", "nosniff")
         super().end_headers()
 
     def is_for_this_machine(self) -> bool:
