@@ -90,11 +90,10 @@ def start(number: int | None, words: list[str], folder: Path) -> subprocess.Pope
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("count", "tolerance"), [(4, 0), (1, 1)])
-def test_two_processes_make_one_run(count, tolerance, tmp_path):
-    """The first process writes the run, whose pictures are those of one process; of rows, up to rounding."""
+def test_two_processes_make_one_run(tmp_path):
+    """The first process writes the run, whose picture is that of one process up to rounding."""
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(tmp_path / "a.png")
-    words = ["--config", "texture:tiny", "-c", str(count), "-ow", "64", "--config.features.backend=xla"]
+    words = ["--config", "texture:tiny", "-ow", "64", "--config.features.backend=xla"]
     together = [
         start(number, [*words, "--config.devices=all", "--run-dir", f"run{number}"], tmp_path) for number in (0, 1)
     ]
@@ -104,11 +103,8 @@ def test_two_processes_make_one_run(count, tolerance, tmp_path):
         assert process.returncode == 0, out + err
     assert not (tmp_path / "run1").exists()
     assert json.loads((tmp_path / "run0" / "run.json").read_text())["status"] == "finished"
-    paths = sorted((tmp_path / "alone").glob("image*.png"))
-    assert len(paths) == count
-    for path in paths:
-        got, want = (np.asarray(Image.open(tmp_path / run / path.name)).astype(int) for run in ("run0", "alone"))
-        assert np.abs(got - want).max() <= tolerance
+    got, want = (np.asarray(Image.open(tmp_path / run / "image.png")).astype(int) for run in ("run0", "alone"))
+    assert np.abs(got - want).max() <= 1
 
 
 def test_a_part_of_the_variables_is_refused(monkeypatch):
