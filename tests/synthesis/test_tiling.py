@@ -96,7 +96,7 @@ def test_in_single_precision():
 
 
 @pytest.mark.slow
-@hypothesis.settings(max_examples=4)
+@hypothesis.settings(max_examples=2)
 @hypothesis.given(
     strategies.lists(strategies.sampled_from(sorted(TERMS)), min_size=1, max_size=4, unique=True),
     strategies.sampled_from(PADDINGS),
