@@ -22,5 +22,6 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
 
     programs.keep()
     with programs.device_errors():
-        display.show_rows(plan.plan(config, pictures))
-        display.show_sizes(plan.sizes(config, pictures))
+        rows, sizes = plan.plan_with_sizes(config, pictures)
+    display.show_rows(rows)
+    display.show_sizes(sizes)

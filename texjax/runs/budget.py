@@ -4,6 +4,7 @@ The bytes of a run are estimated from shapes alone, before anything is compiled:
 that the optimizer holds, and of the network's activations over the largest octave, or over a tile.
 """
 
+import functools
 import re
 import warnings
 from collections.abc import Iterator
@@ -15,9 +16,9 @@ import jax.numpy as jnp
 import psutil
 
 from texjax import config as configs
-from texjax import errors
+from texjax import errors, types
 from texjax.runs import machine
-from texjax.synthesis import build, crops, devices, optimize, schedule
+from texjax.synthesis import build, crops, devices, optimize, schedule, tiling
 from texjax.synthesis import pictures as exemplar_pictures
 
 GIB = 2**30
@@ -128,15 +129,9 @@ def choices(config: configs.Config, pictures: exemplar_pictures.Pictures) -> Ite
 
 def _possible_tiles(config: configs.Config, parts: build.Parts) -> list[int]:
     """The tiles that the terms and the network can be computed in; none where a term does not add over tiles."""
-    losses = [term.loss.additive for term in parts.terms]
-    if None in losses:
+    if any(term.loss.additive is None for term in parts.terms):
         return []
-    needs = [
-        crops.Need(parts.extractor.grid(layer), term.loss.additive.halo, term.loss.additive.stride)
-        for term in parts.terms
-        if term.loss.additive
-        for layer in term.layers
-    ]
+    needs = tiling.needs_of(parts.extractor, [(term, layer) for term in parts.terms for layer in term.layers])
     least = crops.smallest(needs, parts.extractor.circular)
     return [tile for tile in TILES if least <= tile < max(config.size)]
 
@@ -171,15 +166,20 @@ def _area(shape: tuple[int, ...], tile: int) -> int:
 
 
 def _per_pixel(config: configs.Config, parts: build.Parts) -> float:
-    """Bytes of an evaluation for each pixel of the image: of all layers down to the deepest that is used."""
-    extractor = parts.extractor
-    layers = extractor.layers[: max(map(extractor.layers.index, parts.layers)) + 1]
+    """Bytes of an evaluation for each pixel of the image."""
+    size = 2 if config.features.get("precision") == "bf16" else 4
+    backend = machine.backend(config.features.to_dict()).name
+    return ACTIVATIONS[backend] * size * _numbers_per_pixel(parts.extractor, parts.layers)
+
+
+@functools.lru_cache(maxsize=8)
+def _numbers_per_pixel(extractor: types.Extractor, used: tuple[str, ...]) -> float:
+    """Activations for each pixel of the image, of all layers down to the deepest that is used."""
+    layers = extractor.layers[: max(map(extractor.layers.index, used)) + 1]
     side = max(64, *(extractor.grid(layer).smallest_side() for layer in layers))
     image = jax.ShapeDtypeStruct((side, side, 3), jnp.float32)
     maps = jax.eval_shape(lambda weights, image: extractor.apply(weights, image, layers), extractor.weights, image)
-    size = 2 if config.features.get("precision") == "bf16" else 4
-    backend = machine.backend(config.features.to_dict()).name
-    return ACTIVATIONS[backend] * size * sum(array.size for array in maps.values()) / side**2
+    return sum(array.size for array in maps.values()) / side**2
 
 
 def _advice(config: configs.Config, pictures: exemplar_pictures.Pictures, available: int) -> str:

@@ -16,7 +16,26 @@ SIDES = (512, 1024, 2048, 4096, 8192)  # pixels of the longer side, in the table
 def plan(config: configs.Config, paths: inputs.Paths) -> list[tuple[str, str]]:
     """Return the rows (what, value) of a table, for the arguments of `run.synthesize`, whose errors it raises."""
     paths = inputs.with_start(config, paths)
-    config, parts, pictures, reading = _checked(config, paths)
+    return _rows(paths, *_checked(config, paths))
+
+
+def plan_with_sizes(
+    config: configs.Config, paths: inputs.Paths
+) -> tuple[list[tuple[str, str]], list[tuple[str, str, str, str]]]:
+    """Return the rows of `plan` and, for pictures of other sizes, rows of size, tile, curvature pairs and memory."""
+    paths = inputs.with_start(config, paths)
+    checked = _checked(config, paths)
+    return _rows(paths, *checked), _sizes(config, checked[2])
+
+
+def _rows(
+    paths: inputs.Paths,
+    config: configs.Config,
+    parts: build.Parts,
+    pictures: dict[str, list[np.ndarray]],
+    reading: tuple[float, int],
+) -> list[tuple[str, str]]:
+    """The rows of `plan`, from what `_checked` returns."""
     estimate = estimates.cost(config, parts, pictures, reading)
     width, height = config.size
     frames = f"{config.frames} frames x " if config.frames > 1 else ""
@@ -38,10 +57,9 @@ def plan(config: configs.Config, paths: inputs.Paths) -> list[tuple[str, str]]:
     ]
 
 
-def sizes(config: configs.Config, paths: inputs.Paths) -> list[tuple[str, str, str, str]]:
-    """Return rows of a size, its tile, its curvature pairs and its memory, for pictures of the config's proportions."""
-    paths, rows = inputs.with_start(config, paths), []
-    pictures, _, config = inputs.load_with_alpha(config, paths)
+def _sizes(config: configs.Config, pictures: dict[str, list[np.ndarray]]) -> list[tuple[str, str, str, str]]:
+    """The rows of sizes, for pictures of the config's proportions."""
+    rows = []
     for longer in SIDES:
         size = tuple(max(1, round(n * longer / max(config.size))) for n in config.size)
         choice, _ = budget.choose(configs.overridden(config, {"size": size}), pictures)

@@ -54,7 +54,7 @@ def synthesize(
     settled = budget.fitted(settled, pictures)
     prepared = optimize.prepare(settled, pictures, paths)
     if jax.process_index() > 0:
-        return _follow(prepared, watch)
+        return _follow(config, prepared, watch)
     alpha = _writable(alpha, config.output.format)
     about = {"config": config.to_dict(), **_digests(prepared.parts, pictures, paths)}
     with interrupts.deferred():
@@ -83,13 +83,15 @@ def synthesize(
     return Result(status, last.step, last.loss, results)
 
 
-def _follow(prepared: optimize.Prepared, watch: Callable[[loop.Iterate], None]) -> Result:
-    """Take part in a run that another host writes."""
+def _follow(config: configs.Config, prepared: optimize.Prepared, watch: Callable[[loop.Iterate], None]) -> Result:
+    """Take part in a run that another host writes, until that one stops."""
     last = None
     for last in prepared.iterates:
+        if not np.isfinite(last.metrics["loss"]).all():
+            return Result("failed", last.step, last.loss, [])
         watch(last)
     assert last is not None  # the start is always yielded
-    return Result("finished", last.step, last.loss, [])
+    return Result(_ending(config, last), last.step, last.loss, [])
 
 
 def _writable(alpha: np.ndarray | None, output_format: str) -> np.ndarray | None:
@@ -140,9 +142,14 @@ def _write_iterates(
                 return "interrupted", optimize.full_size(last, config)
     except KeyboardInterrupt:
         return "interrupted", optimize.full_size(last, config)
+    return _ending(config, last), last
+
+
+def _ending(config: configs.Config, last: loop.Iterate) -> str:
+    """How a run ended that nothing cut short."""
     if last.step >= schedule.total(config):
-        return "finished", last
-    return "stalled" if last.metrics["failed"][-1].all() else "converged", last
+        return "finished"
+    return "stalled" if last.metrics["failed"][-1].all() else "converged"
 
 
 def digest(*arrays: Any) -> str:

@@ -35,17 +35,15 @@ class Need(NamedTuple):
 class Axis(NamedTuple):
     """The crops along one axis of an image.
 
-    length: pixels of the image. side: pixels of each crop. split: pixels of the first segment. unit: the largest
-    stride; every start and bound is a multiple of it.
-    starts: [k, 2], first pixels of the two segments of each crop.
+    side: pixels of each crop. split: pixels of its first segment.
+    starts: [k, 2], first pixels of the two segments of each crop. These and the bounds of what is owned, but for the
+        end of the image, are multiples of the largest stride.
     owned: [k, 2, 2], first and last pixel (not included) that each segment owns. An output belongs to the pixel that
         its stride begins with.
     """
 
-    length: int
     side: int
     split: int
-    unit: int
     starts: Int[np.ndarray, "k 2"]
     owned: Int[np.ndarray, "k 2 2"]
 
@@ -69,7 +67,7 @@ def axis(length: int, largest: int, needs: Sequence[Need], circular: bool) -> Ax
     unit, before, after = _margins(needs)
     if length <= largest:
         whole = np.array([[[0, length], [length, length]]])
-        return Axis(length, length, length, unit, np.array([[0, length]]), whole)
+        return Axis(length, length, np.array([[0, length]]), whole)
     overlap = before + after
 
     def count(side: int) -> int:
@@ -86,7 +84,7 @@ def axis(length: int, largest: int, needs: Sequence[Need], circular: bool) -> Ax
     starts = np.round(np.linspace(0, (length - side) // unit, count(side))).astype(int) * unit
     bounds = np.array([0, *(starts[1:] + before), length])
     owned = np.stack([np.stack([bounds[:-1], bounds[1:]], 1), np.stack([bounds[1:], bounds[1:]], 1)], 1)
-    return Axis(length, side, side, unit, np.stack([starts, starts + side], 1), owned)
+    return Axis(side, side, np.stack([starts, starts + side], 1), owned)
 
 
 def _circular(length: int, side: int, unit: int, before: int, after: int, count: int) -> Axis:
@@ -103,7 +101,7 @@ def _circular(length: int, side: int, unit: int, before: int, after: int, count:
     firsts = np.stack([bounds[:-1], np.minimum(bounds[1:], between)], 1)
     seconds = np.stack([np.maximum(bounds[:-1], between), bounds[1:]], 1)
     ends = np.array([[[0, first_bound], [last_bound, length]]])
-    return Axis(length, side, split, unit, starts, np.concatenate([ends, np.stack([firsts, seconds], 1)]))
+    return Axis(side, split, starts, np.concatenate([ends, np.stack([firsts, seconds], 1)]))
 
 
 def _margins(needs: Sequence[Need]) -> tuple[int, int, int]:
@@ -125,19 +123,12 @@ def _margins(needs: Sequence[Need]) -> tuple[int, int, int]:
 def crop(image: Float[Array, "n h w c"], rows: Axis, columns: Axis, place: Place) -> Float[Array, "n h2 w2 c"]:
     """Return the crop [n, rows.side, columns.side, c] of a stack."""
     stack, channels = image.shape[0], image.shape[3]
-    return jnp.concatenate(
-        [
-            jnp.concatenate(
-                [
-                    lax.dynamic_slice(image, (0, y.start, x.start, 0), (stack, y.length, x.length, channels))
-                    for x in _segments(columns, place[1])
-                ],
-                2,
-            )
-            for y in _segments(rows, place[0])
-        ],
-        1,
-    )
+
+    def block(y: _Segment, x: _Segment) -> Array:
+        return lax.dynamic_slice(image, (0, y.start, x.start, 0), (stack, y.length, x.length, channels))
+
+    bands = [[block(y, x) for x in _segments(columns, place[1])] for y in _segments(rows, place[0])]
+    return jnp.concatenate([jnp.concatenate(band, 2) for band in bands], 1)
 
 
 def add_crop(

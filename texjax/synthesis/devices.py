@@ -42,11 +42,13 @@ def layout(config: configs.Config) -> Layout | None:
     """
     if config.devices not in MODES:
         raise errors.unknown("value of devices", config.devices, MODES)
+    if config.devices == "one":
+        return None
     available = jax.devices()
     by_rows = config.count == 1
     parts = config.size[1] if by_rows else config.count
     count = max(n for n in range(1, len(available) + 1) if parts % n == 0)
-    if config.devices == "one" or count == 1:
+    if count == 1:
         return None
     if by_rows and config.tile:
         raise errors.TexjaxError(

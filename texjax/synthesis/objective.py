@@ -93,11 +93,26 @@ def _views(
     setup: scene.Setup, weights: types.Weights, images: types.Images, terms: Sequence[types.Term]
 ) -> dict[str, list[types.View]]:
     """The views of each term, assembled from tiles where an octave is larger than a tile; these have no gradient."""
+
+    def by_tiles(octave: int, tiles: tiling.Cut, level: scene.Level) -> dict[str, dict[str, types.View]]:
+        return tiling.views(setup, octave, tiles, terms, weights, level)
+
+    return _seen(setup, weights, images, terms, by_tiles)
+
+
+def _seen(
+    setup: scene.Setup,
+    weights: types.Weights,
+    images: types.Images,
+    terms: Sequence[types.Term],
+    by_tiles: Callable[..., dict[str, dict[str, Any]]],
+) -> dict[str, list[Any]]:
+    """What each term sees at its places: views or, where an octave is larger than a tile, what `by_tiles` returns."""
     octaves = []
     for octave, level in enumerate(scene.levels(setup, images)):
         tiles = tiling.cut(setup, octave, level.shape, terms)
         if tiles:
-            octaves.append(tiling.views(setup, octave, tiles, terms, weights, level))
+            octaves.append(by_tiles(octave, tiles, level))
         else:
             octaves.append(scene.at_octave(setup, weights, level, octave, terms))
     return scene.merged(setup, terms, octaves)
@@ -111,16 +126,13 @@ def _value(
     setup: scene.Setup, images: types.Images, weights: types.Weights, targets: dict[str, Any], choices: Any = None
 ) -> tuple[types.Scalar, dict[str, types.Scalar]]:
     terms = list(setup.terms.values())
-    octaves = []
-    for octave, level in enumerate(scene.levels(setup, images)):
-        tiles = tiling.cut(setup, octave, level.shape, terms)
-        if tiles:
-            of_octave = _targets_at(setup, terms, octave, targets)
-            octaves.append(tiling.measure(setup, octave, tiles, terms, weights, level, of_octave))
-        else:
-            octaves.append(scene.at_octave(setup, weights, level, octave, terms))
+
+    def by_tiles(octave: int, tiles: tiling.Cut, level: scene.Level) -> dict[str, dict[str, Any]]:
+        of_octave = _targets_at(setup, terms, octave, targets)
+        return tiling.measure(setup, octave, tiles, terms, weights, level, of_octave)
+
     shares = dict.fromkeys(setup.names, jnp.zeros((), images.dtype))
-    for name, seen in scene.merged(setup, terms, octaves).items():
+    for name, seen in _seen(setup, weights, images, terms, by_tiles).items():
         term = setup.terms[name]
         choice = [choices[name]] if term.loss.refresh else []
         shares[name] = term.weight * _of_term(setup, term, seen, targets[name], *choice)

@@ -34,6 +34,11 @@ class Cut(NamedTuple):
         """Return where tile `number` lies; they are counted row by row."""
         return number // len(self.columns.starts), number % len(self.columns.starts)
 
+    def outputs(self, grid: types.Grid, place: crops.Place) -> tuple[Array, Array]:
+        """Return the rows [h', 1] and the columns [1, w'] of a tile's outputs of a layer, among those of the image."""
+        rows, columns = (crops.outputs(axis, grid, at) for axis, at in zip(self, place, strict=True))
+        return rows[:, None], columns[None]
+
     def masks(self, grids: Mapping[str, types.Grid], place: crops.Place, dtype: Any) -> types.Masks:
         """Return which outputs of each layer a tile owns, as numbers of that type."""
         return {
@@ -45,13 +50,23 @@ class Cut(NamedTuple):
         }
 
 
+def needs_of(extractor: types.Extractor, pairs: Sequence[tuple[types.Term, str]]) -> list[crops.Need]:
+    """Return what terms that add over tiles need at layers, for pairs of a term and a layer that it looks at."""
+    return [
+        crops.Need(extractor.grid(layer), term.loss.additive.halo, term.loss.additive.stride)
+        for term, layer in pairs
+        if term.loss.additive
+    ]
+
+
 def cut(setup: scene.Setup, octave: int, shape: Sequence[int], terms: Sequence[types.Term]) -> Cut | None:
     """Return how an octave [n, h, w, c] of this shape is cut for these terms, or None where it fits into a tile.
 
     Raises TexjaxError where the octave has to be cut and a term does not add over tiles, and where tiles are too small.
     """
     height, width = shape[1:3]
-    here = [term for term in terms if scene.layers_at(setup, [term], octave)[term.name]]
+    layers = scene.layers_at(setup, terms, octave)
+    here = [term for term in terms if layers[term.name]]
     if not setup.tile or max(height, width) <= setup.tile or not here:
         return None
     size = f"octave {setup.first_octave + octave} has {width} x {height} px, and tiles have {setup.tile} px"
@@ -61,12 +76,7 @@ def cut(setup: scene.Setup, octave: int, shape: Sequence[int], terms: Sequence[t
             f"{size}, but the loss of term {' and '.join(refused)} does not add over tiles; raise --memory-budget or "
             f"--config.tile, make a smaller picture, or give the term octave_weights of 0 where it does not fit."
         )
-    needs = [
-        crops.Need(setup.extractor.grid(layer), term.loss.additive.halo, term.loss.additive.stride)
-        for term in here
-        if term.loss.additive
-        for layer in scene.layers_at(setup, [term], octave)[term.name]
-    ]
+    needs = needs_of(setup.extractor, [(term, layer) for term in here for layer in layers[term.name]])
     circular = setup.extractor.circular
     least = crops.smallest(needs, circular)
     if setup.tile < least:
@@ -98,7 +108,7 @@ def measure(
             assert term.loss.additive is not None
             target = targets[term.name][layer]
             if term.loss.additive.aligned:
-                target = jax.tree.map(lambda whole: _part(whole, tiles, grids[layer], place), target)
+                target = jax.tree.map(lambda whole: whole[tiles.outputs(grids[layer], place)], target)
             return term.loss.additive.measure(view, target)
 
         return {
@@ -164,8 +174,7 @@ def views(
     def added(layer: str, before: Any, part: Any, place: crops.Place) -> Any:
         if isinstance(part, types.Moments):
             return jax.tree.map(jnp.add, before, part)
-        rows, columns = (crops.outputs(axis, grids[layer], at) for axis, at in zip(tiles, place, strict=True))
-        return before.at[:, rows[:, None], columns[None]].add(part)
+        return before.at[:, *tiles.outputs(grids[layer], place)].add(part)
 
     def add(number: Any, before: dict[tuple[str, bool], Any]) -> dict[tuple[str, bool], Any]:
         place = tiles.place(number)
@@ -190,12 +199,6 @@ def _grids(setup: scene.Setup, terms: Sequence[types.Term], octave: int) -> dict
     """The grids of all layers that the terms look at."""
     layers = scene.layers_at(setup, terms, octave).values()
     return {layer: setup.extractor.grid(layer) for of_term in layers for layer in of_term}
-
-
-def _part(whole: Array, tiles: Cut, grid: types.Grid, place: crops.Place) -> Array:
-    """The part of a map [h, w, ...] over the outputs of a layer that belongs to a tile."""
-    rows, columns = (crops.outputs(axis, grid, at) for axis, at in zip(tiles, place, strict=True))
-    return whole[rows[:, None], columns[None]]
 
 
 def _zeros(shapes: Any) -> Any:
