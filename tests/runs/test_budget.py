@@ -1,15 +1,17 @@
 """What fits into memory is computed as a whole, and else in tiles, or with a shorter history."""
 
+import json
 from typing import Any
 
 import jax
 import numpy as np
 import psutil
 import pytest
+from PIL import Image
 
 from texjax import config as configs
 from texjax import errors
-from texjax.runs import budget
+from texjax.runs import budget, records, run
 from texjax.synthesis import build
 
 GIB = 2**30
@@ -61,6 +63,14 @@ def test_what_cannot_fit_is_refused_with_the_largest_size_that_does():
 
 def test_a_tile_of_the_config_is_kept():
     assert {choice.tile for choice in budget.choices(config(4096, tile=640), PICTURES)} == {640}
+
+
+def test_the_record_of_a_run_has_what_was_chosen(tmp_path):
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(tmp_path / "a.png")
+    asked = configs.overridden(configs.load("texture:tiny"), {"size": (96, 96), "tile": 88, "schedule.steps": ()})
+    run.synthesize(asked, {"sources": [tmp_path / "a.png"]}, lambda parts: records.exact(tmp_path / "run"))
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (record["tile"], record["history_size"]) == (88, 10)
 
 
 def test_terms_that_do_not_add_have_no_tiles():

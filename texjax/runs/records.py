@@ -114,7 +114,7 @@ def begin(
     about: dict[str, Any],
     pictures: Mapping[str, Sequence[Path]],
     command: str,
-    features: Mapping[str, Any],
+    settled: configs.Config,
 ) -> dict[str, Any]:
     """Write config.json and run.json of a run that starts now.
 
@@ -123,7 +123,7 @@ def begin(
         about: What is also embedded in the results: the config, under "config", and hashes.
         pictures: The paths of each group of pictures.
         command: The command that makes the run; empty for this process's own.
-        features: That group of the config that the run has in the end.
+        settled: The config with what was chosen for it, such as tiles and a shorter history where memory asks for them.
 
     Returns:
         The content of run.json.
@@ -134,7 +134,9 @@ def begin(
         "seed": about["config"]["seed"],
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "status": "running",
-        **machine.environment(features),
+        "tile": settled.tile,
+        "history_size": settled.optimizer.get("history_size"),
+        **machine.environment(settled.features.to_dict()),
     }
     write_json(directory / archive.CONFIG_FILE, about["config"])
     write_json(directory / archive.RUN_FILE, record)

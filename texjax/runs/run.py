@@ -59,7 +59,7 @@ def synthesize(
     about = {"config": config.to_dict(), **_digests(prepared.parts, pictures, paths)}
     with interrupts.deferred():
         where = directory(prepared.parts)
-        record, begin = records.begin(where, about, paths, command, settled.features.to_dict()), time.perf_counter()
+        record, begin = records.begin(where, about, paths, command, settled), time.perf_counter()
         lines: list[dict[str, Any]] = []
         try:
             status, last = _write_iterates(config, pictures, prepared, where, watch, lines)
