@@ -123,7 +123,9 @@ def test_the_record_is_complete(tiny, pictures):
     assert set(record) == {
         *("command", "source_paths", "sources", "weights_sha256", "seed", "started", "versions", "platform", "devices"),
         *("status", "steps", "seconds", "peak_bytes", "backend", "backend_reason"),
+        *("tile", "history_size"),
     }
+    assert (record["tile"], record["history_size"]) == (0, 10)
     assert (record["status"], record["steps"], record["seed"]) == ("finished", 6, 0)
     assert record["source_paths"] == [str(pictures["a"])]
     assert record["sources"] == [{"name": "a.png", "sha256": sha256(np.asarray(Image.open(pictures["a"])))}]
