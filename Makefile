@@ -24,7 +24,7 @@ endif
 
 # `texjax` stands for its public modules too; the others are those that their docstrings refer to.
 DOCS := texjax texjax.inits texjax.images.copies texjax.losses.joins texjax.losses.places texjax.optimizers.ranges \
-	texjax.sweeps.grids texjax.synthesis.loop
+	texjax.sweeps.grids texjax.synthesis.loop texjax.synthesis.steps
 
 .PHONY: help setup native demo test test-slow test-native lint format docs clean
 
@@ -55,7 +55,7 @@ test: $(READY)
 
 # pytest ends with 5 where no test was selected.
 test-slow: $(READY)
-	$(BIN)/python -m pytest -m "$(SLOW)" $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/python -m pytest -m "$(SLOW)" -n auto --maxprocesses 2 $(ARGS) || [ $$? -eq 5 ]
 
 test-native: native
 	$(BIN)/python -m pytest -m "slow or not slow" tests/features/test_native.py tests/features/test_native_library.py $(ARGS)

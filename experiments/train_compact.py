@@ -24,7 +24,7 @@ from experiments import distillation
 from texjax import config as configs
 from texjax import images
 from texjax.features.weights import catalog, files, normalization
-from texjax.synthesis import loop
+from texjax.synthesis import steps
 
 SIDE = 288  # pixels of the photographs' center crops
 
@@ -53,7 +53,7 @@ def train(teacher: dict[str, Any], photos: jax.Array, output: Path, config: Any)
     """Train from the last checkpoint in the folder, or from the start; write metrics and checkpoints."""
     schedule = optax.warmup_cosine_decay_schedule(0.0, config.learning_rate, config.warmup, config.steps)
     init, step = distillation.training(teacher, schedule, config)
-    step = loop.compiled(step)
+    step = steps.compiled(step)
     state = jax.jit(init)(jax.random.key(config.seed), photos)
     with (
         ocp.training.Checkpointer(str((output / "checkpoints").absolute())) as checkpointer,
@@ -69,12 +69,12 @@ def train(teacher: dict[str, Any], photos: jax.Array, output: Path, config: Any)
             for name, value in losses.items():
                 losses_since_saving.setdefault(name, []).append(float(value))
             progress.advance(bar)
-            steps = int(state.step)
-            if steps % config.save_every == 0 or steps == config.steps:
+            count = int(state.step)
+            if count % config.save_every == 0 or count == config.steps:
                 means = {name: float(f"{np.mean(values):.5g}") for name, values in losses_since_saving.items()}
-                row = {"step": steps, "seconds": round(time.perf_counter() - begin), **means}
+                row = {"step": count, "seconds": round(time.perf_counter() - begin), **means}
                 print(json.dumps(row), file=log, flush=True)
-                checkpointer.save(steps, state)
+                checkpointer.save(count, state)
                 losses_since_saving = {}
     return state
 

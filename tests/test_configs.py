@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
+from tests.runs import test_resume
 from texjax import checks, features, inits, losses, optimizers
 from texjax import config as configs
 from texjax.runs import run
@@ -76,7 +77,7 @@ def test_tiny_runs(name: str, picture: Path, tmp_path: Path, request):
     words = []
     if name in WEIGHTS:
         words = [f"--config.features.weights={request.getfixturevalue('test_data') / WEIGHTS[name]}"]
-    config = configs.load(f"{name}:tiny", words)
+    config = configs.load(f"{name}:tiny", [*words, "--config.checkpoint_steps=1"])
     directory = tmp_path / "run"
     directory.mkdir()
     content = tmp_path / "content.png"
@@ -99,6 +100,20 @@ def test_tiny_runs(name: str, picture: Path, tmp_path: Path, request):
     assert values[-1] == pytest.approx(result.loss, rel=1e-5)
     assert values[-1] < values[-config.max_iter]  # at full size
     assert (pixels.std((1, 2, 3)) > 1).all()
+    _check_kills(config, pictures, directory, tmp_path)
+
+
+def _check_kills(config: configs.Config, pictures: dict[str, list[Path]], whole: Path, folder: Path) -> None:
+    """Kill a run after each of its progress pictures in turn, go on, and compare the bytes of all files."""
+    steps = sorted({int(path.name[1:5]) for path in (whole / "progress").iterdir()})
+    for step in steps[1:]:
+        where = folder / f"killed_after_{step}"
+        where.mkdir()
+        with pytest.raises(test_resume.Killed):
+            run.synthesize(config, pictures, lambda parts, where=where: where, test_resume.kill_at(step))
+        test_resume.go_on(where)
+        assert test_resume.files(where) == test_resume.files(whole), step
+    print(f"killed {len(steps) - 1} times: lost at most {config.save_every} steps each, identical results")
 
 
 def constants(tree: ast.AST) -> Iterator[ast.Constant]:

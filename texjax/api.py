@@ -183,7 +183,7 @@ def _run(config: configs.Config, pictures: dict[str, list[np.ndarray]], alpha: n
     iterates, last = optimize.prepare(config, pictures).iterates, None
     with progress.steps(schedule.total(config)) as watch:
         for last in iterates:
-            if not np.isfinite(last.metrics["loss"]).all():
+            if not loop.finite(last.metrics):
                 raise errors.TexjaxError(
                     f"the loss is no number after step {last.step}; use smaller term weights, range 'penalty' or "
                     f"precision 'float32'."

@@ -9,7 +9,6 @@ from texjax.images import alpha, light
 FORMATS = {"png": (8, 16), "jpg": (8,), "tiff": (8,)}  # format -> possible bits
 WITH_ALPHA = ("png", "tiff")  # formats that hold alpha
 WHOLE = {  # key -> smallest value
-    "octaves": 1,
     "max_iter": 1,
     "save_every": 1,
     "count": 1,
@@ -17,12 +16,22 @@ WHOLE = {  # key -> smallest value
     "patience": 1,
     "seed": 0,
     "tile": 0,
+    "checkpoint_steps": 0,
     "source.width": 0,
     "source.max_pixels": 1,
     "jitter.every": 1,
 }
+MAX_OCTAVES = 16  # the coarsest pixel is then 32768 pixels wide
 CHANNELS = (0, 1, 3)
-REAL = {"tol": 0, "source.scale": 0, "source.fit": 0, "source.max_fit": 0, "jitter.pixels": 0, "jitter.color": 0}
+REAL = {  # key -> smallest value
+    "tol": 0,
+    "checkpoint_every": 0,
+    "source.scale": 0,
+    "source.fit": 0,
+    "source.max_fit": 0,
+    "jitter.pixels": 0,
+    "jitter.color": 0,
+}
 MAX_COPIES = 12  # to either side; more would only cost time
 
 
@@ -34,6 +43,7 @@ def values(config: configs.Config) -> None:
         validate.whole(name, side, 1)
     for key, low in WHOLE.items():
         validate.whole(key, settings.group(config, key), low)
+    validate.whole("octaves", config.octaves, 1, MAX_OCTAVES)
     for key, low in REAL.items():
         validate.real(key, settings.group(config, key), low, validate.LARGEST)
     for i, steps in enumerate(config.schedule.steps):

@@ -53,6 +53,10 @@ def defaults() -> Config:
     config.tile = 0
     config.memory_budget = ""  # bytes that a run may take, such as "8GiB"; "": what is free
     config.save_every = 10  # steps per device call, and between progress pictures
+    # Seconds, and steps, after which a run saves where it stands, so that it can go on from there; 0: not by time, or
+    # not by steps.
+    config.checkpoint_every = 60.0
+    config.checkpoint_steps = 0
     config.tol = 1e-9  # relative decrease of the loss in a step below which a run ends; 0: never
     config.patience = 5  # failed line searches in a row that end a run
     # Coarse to fine: steps at each smaller size, half the next one's, before those at full size; () for none. Where

@@ -58,7 +58,7 @@ def texjax_run(name, problem, args, start, steps):
     The seconds are those of all steps at the pace of the steps after the first ten, which include compiling.
     """
     minimizer, settings = RUNS[name]
-    program = loop.program(minimizer(problem.value, **settings), 10)
+    program = steps.program(minimizer(problem.value, **settings), 10)
     keys = jax.random.split(jax.random.key(0), 1)
     iterates = list(loop.iterate(program, start[None], keys, args, max_iter=steps, save_every=10))
     failed = sum(int(iterate.metrics["failed"].sum()) for iterate in iterates)

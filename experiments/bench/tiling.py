@@ -21,7 +21,7 @@ import numpy as np
 
 from texjax import features, losses, types
 from texjax.runs import machine
-from texjax.synthesis import loop, objective
+from texjax.synthesis import objective, steps
 
 LAYERS = {"pool1": 1.0, "conv3_2": 1.0}
 
@@ -34,8 +34,8 @@ def evaluate(args: argparse.Namespace) -> None:
     (size,), (tile,) = args.sizes, args.tiles
     problem = objective.objective(extractor, [term], args.octaves, "circular", tile=tile)
     source = jnp.asarray(np.random.default_rng(1).random((256, 256, 3)), jnp.float32)
-    targets = problem.join([loop.compiled(problem.summarize)(extractor.weights, source)])
-    run = loop.compiled(
+    targets = problem.join([steps.compiled(problem.summarize)(extractor.weights, source)])
+    run = steps.compiled(
         lambda images, *arguments: jax.value_and_grad(problem.value, has_aux=True)(images, *arguments)[1]
     )
     images = jnp.asarray(np.random.default_rng(0).random((1, size, size, 3), np.float32))

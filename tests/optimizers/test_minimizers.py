@@ -9,7 +9,7 @@ import pytest
 import scipy.optimize
 
 from texjax import errors, optimizers
-from texjax.synthesis import loop
+from texjax.synthesis import loop, steps
 
 SHAPE = (1, 4, 4, 3)
 SEARCHING = ("lbfgs", "lbfgsb", "optax_lbfgs")
@@ -29,17 +29,17 @@ def rosenbrock(x: Any, mix: Any) -> Any:
     return (100 * (y[1:] - y[:-1] ** 2) ** 2 + (1 - y[:-1]) ** 2).sum()
 
 
-def run(minimizer, images, steps: int, *args: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """(images [steps + 1, ...], metrics [steps + 1]); the first ones are those of the start."""
+def run(minimizer, images, count: int, *args: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """(images [count + 1, ...], metrics [count + 1]); the first ones are those of the start."""
 
-    @loop.compiled
+    @steps.compiled
     def go(images: jax.Array, *args: Any) -> Any:
         def body(state: Any, _: None) -> Any:
             state = minimizer.step(state, *args)
             return state, minimizer.read(state)
 
         state = minimizer.init(images, *args)
-        after_steps = jax.lax.scan(body, state, None, steps)[1]
+        after_steps = jax.lax.scan(body, state, None, count)[1]
         return jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), minimizer.read(state), after_steps)
 
     return jax.device_get(go(jnp.asarray(images), *args))
@@ -102,7 +102,7 @@ def test_failed_line_searches_are_reported_undone_and_overcome(name: str):
     minimizer = getattr(optimizers, name)(lying_objective, range="none")
     lies = np.array([0] * 2 + [1] * 3 + [0] * 12, np.float32)
 
-    @loop.compiled
+    @steps.compiled
     def go(images: jax.Array) -> Any:
         def body(state: Any, lie: jax.Array) -> Any:
             state = minimizer.step(state, lie)
@@ -123,7 +123,7 @@ def test_failed_line_searches_are_reported_undone_and_overcome(name: str):
 
 # Not with optax's L-BFGS, which scales its step by the negative curvature here and so goes downhill all the same.
 def test_iterate_stops_after_patience_failures():
-    program = loop.program(optimizers.lbfgs(lying_objective, range="none"), 3)
+    program = steps.program(optimizers.lbfgs(lying_objective, range="none"), 3)
     keys, args = jax.random.split(jax.random.key(0), 1), (jnp.float32(1),)
     iterates = list(loop.iterate(program, jnp.asarray(START)[None], keys, args, max_iter=60, save_every=3, patience=5))
     assert [iterate.step for iterate in iterates] == [0, 3, 6]

@@ -9,7 +9,7 @@ import pytest
 
 from texjax import errors, optimizers
 from texjax.optimizers import ranges
-from texjax.synthesis import loop
+from texjax.synthesis import steps
 
 ALL = ("none", "clip", "bounds", "sigmoid", "penalty")
 POSSIBLE = {
@@ -49,7 +49,7 @@ def minimize(name: str, handling: str) -> tuple[np.ndarray, dict[str, Any], np.n
         _, (images, metrics) = jax.lax.scan(body, minimizer.init(images, wanted), None, STEPS[name])
         return images, metrics
 
-    compiled = loop.compiled(run)  # with the options of a real run
+    compiled = steps.compiled(run)  # with the options of a real run
     images, metrics = jax.device_get(compiled(jnp.full(WANTED.shape, 0.4), jnp.asarray(WANTED)))
     return images[-1], {key: value[-1] for key, value in metrics.items() if key != "terms"}, images
 

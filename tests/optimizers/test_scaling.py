@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from texjax import optimizers
 from texjax.optimizers import ranges, scaling
-from texjax.synthesis import loop
+from texjax.synthesis import steps
 
 SHAPE = (1, 4, 5, 3)
 STEPS = 8
@@ -48,7 +48,7 @@ def run(request) -> Any:
         state, out = jax.lax.scan(body, minimizer.init(images, wanted, factor), None, STEPS)
         return *out, state.scale
 
-    compiled = loop.compiled(run)
+    compiled = steps.compiled(run)
     return lambda wanted, factor: jax.device_get(compiled(START, wanted, jnp.float32(factor)))
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -103,7 +104,7 @@ def test_memory_is_about_that_of_the_whole_program(history_size, frames, source,
     config.frames = frames
     got = 2**20 * number(dict(plan.plan(config, {"sources": [source]}))["memory, about"])
     prepared = optimize.prepare(config, inputs.load(config, {"sources": [source]}))
-    parts, images, keys = prepared.parts, prepared.start, jax.random.split(jax.random.key(0), 1)
+    parts, images, keys = prepared.parts, jnp.asarray(prepared.first.images), jax.random.split(jax.random.key(0), 1)
     targets = optimize.targets(parts, config.octaves, inputs.load(config, {"sources": [source]}))
     args = (parts.extractor.weights, targets)
     state = parts.program.empty(images, keys, *args)

@@ -63,7 +63,7 @@ def test_a_run_is_its_rounds_one_after_the_other(color: float):
     prepared = optimize.prepare(config, {"sources": [source]})
     iterates, parts = list(prepared.iterates), prepared.parts
     args = (parts.extractor.weights, optimize.targets(parts, config.octaves, {"sources": [source]}))
-    expected = prepared.start
+    expected = prepared.first.images
     for part in jitter.rounds(config):
         begin = jnp.asarray(np.roll(expected, part.shift, (2, 3)) + part.color)
         *_, last = loop.iterate(

@@ -1,5 +1,6 @@
 """The loop: what it yields, when it stops, that chunks and batches change nothing, and how often it compiles."""
 
+import itertools
 from typing import Any
 
 import jax
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from texjax import errors, features, inits, losses, optimizers, types
-from texjax.synthesis import loop, objective
+from texjax.synthesis import loop, objective, steps
 
 SHAPE = (1, 4, 5, 3)
 WANTED = np.random.default_rng(0).uniform(0.2, 0.8, SHAPE).astype(np.float32)
@@ -28,10 +29,10 @@ def numpy_toy(images: np.ndarray, wanted: np.ndarray = WANTED) -> tuple[float, f
 
 
 MINIMIZER = optimizers.lbfgs(toy)
-PROGRAM = loop.program(MINIMIZER, 3)
+PROGRAM = steps.program(MINIMIZER, 3)
 # Compiled in a tenth of the time, where any minimizer will do.
 ADAM = optimizers.adam(toy, learning_rate=0.05)
-ADAM_PROGRAM = loop.program(ADAM, 4)
+ADAM_PROGRAM = steps.program(ADAM, 4)
 
 
 def keys(count: int, seed: int = 0) -> jax.Array:
@@ -71,7 +72,7 @@ def test_yields_the_start_and_every_chunk_in_one_call_each():
 def test_metrics_are_those_of_their_images():
     # Chunks of one step show every image; the rows of longer chunks must say the same.
     run: dict[str, Any] = dict(max_iter=8)
-    single = iterates(program=loop.program(ADAM, 1), save_every=1, **run)
+    single = iterates(program=steps.program(ADAM, 1), save_every=1, **run)
     rows = np.concatenate([iterate.metrics["loss"] for iterate in iterates(program=ADAM_PROGRAM, save_every=4, **run)])
     for iterate, row in zip(single, rows, strict=True):
         for i, images in enumerate(iterate.images):
@@ -85,7 +86,7 @@ def test_metrics_are_those_of_their_images():
 
 
 def test_chunks_change_no_byte():
-    by_three, by_six = iterates(), iterates(program=loop.program(MINIMIZER, 6), save_every=6)
+    by_three, by_six = iterates(), iterates(program=steps.program(MINIMIZER, 6), save_every=6)
     assert [iterate.step for iterate in by_six] == [0, 6]
     assert by_three[-1].images.tobytes() == by_six[-1].images.tobytes()
     rows = [np.concatenate([i.metrics["loss"] for i in iterated]) for iterated in (by_three, by_six)]
@@ -105,7 +106,7 @@ def test_outputs_do_not_know_each_other():
 
 
 def test_vmap_ends_where_map_does():
-    mapped, together = iterates(max_iter=30), iterates(program=loop.program(MINIMIZER, 3, "vmap"), max_iter=30)
+    mapped, together = iterates(max_iter=30), iterates(program=steps.program(MINIMIZER, 3, "vmap"), max_iter=30)
     assert together[-1].images.shape == (2, *SHAPE)
     for early in (1, 2):
         np.testing.assert_allclose(together[early].metrics["loss"], mapped[early].metrics["loss"], rtol=0.03)
@@ -114,7 +115,7 @@ def test_vmap_ends_where_map_does():
 
 def test_unknown_batch_mode_is_refused():
     with pytest.raises(errors.TexjaxError, match="did you mean 'vmap'"):
-        loop.program(MINIMIZER, 3, "vmapp")
+        steps.program(MINIMIZER, 3, "vmapp")
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -175,7 +176,7 @@ def test_one_compilation_serves_sources_seeds_and_lengths(compiled: list[str], b
     term = types.Term("term", loss, 1.0, {"conv1_1": 1.0, "pixels": 1.0})
     problem = objective.objective(extractor, [term], 2)
     minimizer = getattr(optimizers, name)(problem.value)
-    program = loop.program(minimizer, 2, batch_mode, problem.refresh, problem.periods)
+    program = steps.program(minimizer, 2, batch_mode, problem.refresh, problem.periods)
     summarize = jax.jit(problem.summarize)
 
     def run(seed: int, **settings: Any) -> None:
@@ -207,7 +208,7 @@ def test_choices_are_refreshed_before_the_first_step_of_a_period(batch_mode: str
         return wanted if previous is None else previous + 0.1
 
     minimizer = optimizers.adam(toy_with_choice, learning_rate=0.05)
-    program = loop.program(minimizer, 5, batch_mode, refresh, (3, 4))
+    program = steps.program(minimizer, 5, batch_mode, refresh, (3, 4))
     iterated = iterates(2, program=program, save_every=5, max_iter=9, tol=0.0)
     jax.effects_barrier()
     of_each = 2 if batch_mode == "map" else 1  # a batch calls back once
@@ -226,7 +227,7 @@ def test_every_refresh_of_every_output_has_a_key_of_its_own(batch_mode: str):
         jax.debug.callback(lambda data: drawn.append(tuple(data.tolist())), jax.random.key_data(key))
         return wanted
 
-    program = loop.program(optimizers.adam(toy_with_choice), 5, batch_mode, refresh, (2,))
+    program = steps.program(optimizers.adam(toy_with_choice), 5, batch_mode, refresh, (2,))
     iterates(2, program=program, save_every=5, max_iter=7)
     jax.effects_barrier()
     assert len(drawn) == 8 and len(set(drawn)) == 8  # at the steps 0, 2, 4, 6 of two outputs
@@ -237,7 +238,7 @@ def test_a_choice_for_the_whole_run_is_as_if_fixed():
         return wanted if previous is None else previous + 0.1
 
     for period in (6, 7):
-        program = loop.program(optimizers.lbfgs(toy_with_choice), 3, "map", refresh, (period,))
+        program = steps.program(optimizers.lbfgs(toy_with_choice), 3, "map", refresh, (period,))
         for one, fixed in zip(iterates(program=program), iterates(), strict=True):
             np.testing.assert_allclose(one.images, fixed.images, atol=1e-5)
             np.testing.assert_allclose(one.metrics["loss"], fixed.metrics["loss"], rtol=1e-4)
@@ -255,7 +256,7 @@ def test_the_loss_in_a_period_is_that_of_the_matches_at_its_start(batch_mode: st
     stack = jnp.asarray(np.random.default_rng(1).random((2, 2, 4, 5, 3)), jnp.float32)
 
     def run(save_every: int) -> list[loop.Iterate]:
-        program = loop.program(minimizer, save_every, batch_mode, problem.refresh, problem.periods)
+        program = steps.program(minimizer, save_every, batch_mode, problem.refresh, problem.periods)
         return list(loop.iterate(program, stack, keys(2), args, max_iter=8, save_every=save_every))
 
     bank, single = source.reshape(-1, 3), run(1)
@@ -268,3 +269,47 @@ def test_the_loss_in_a_period_is_that_of_the_matches_at_its_start(batch_mode: st
     assert [iterate.step for iterate in fours] == [0, 4, 8]
     rows = np.concatenate([iterate.metrics["loss"] for iterate in fours])
     np.testing.assert_allclose(rows, np.concatenate([iterate.metrics["loss"] for iterate in single]), rtol=1e-4)
+
+
+def broken(calls: set[int]) -> steps.Program:
+    """The program of Adam whose calls of these numbers, counted from 0, give a gradient that is no number."""
+    count = itertools.count()
+
+    def run(*args: Any) -> Any:
+        state, images, log = ADAM_PROGRAM.run(*args)
+        if next(count) in calls:
+            log["gradient"] = log["gradient"].at[:, 0].set(jnp.nan)
+            return state, images + jnp.nan, log
+        return state, images, log
+
+    return ADAM_PROGRAM._replace(run=run)
+
+
+def test_steps_whose_gradient_is_no_number_are_taken_again_with_an_empty_history():
+    plain = iterates(program=ADAM_PROGRAM, max_iter=12, save_every=4)
+    again = iterates(program=broken({2}), max_iter=12, save_every=4)  # the start, four steps, and four that fail
+    assert [now.step for now in again] == [0, 4, 8, 12] and [now.rollbacks for now in again] == [0, 0, 1, 1]
+    np.testing.assert_array_equal(again[1].images, plain[1].images)
+    # Adam without its moments is Adam that starts there.
+    fresh = iterates(program=ADAM_PROGRAM, images=jnp.asarray(plain[1].images), max_iter=8, save_every=4)
+    np.testing.assert_array_equal(again[-1].images, fresh[-1].images)
+    assert not np.array_equal(again[-1].images, plain[-1].images)
+
+
+def test_after_three_returns_the_iterate_is_yielded_as_it_is():
+    last = iterates(program=broken(set(range(2, 99))), max_iter=12, save_every=4)[2]
+    assert last.rollbacks == loop.ROLLBACKS == 3 and not loop.finite(last.metrics)
+
+
+def test_going_on_from_an_iterate():
+    whole = iterates(program=PROGRAM, max_iter=9)
+    for index in range(3):
+        first = next(itertools.islice(iterate_lazily(), index, None))
+        rest = iterates(program=PROGRAM, max_iter=9, after=first)
+        assert [now.step for now in rest] == [now.step for now in whole[index + 1 :]]
+        np.testing.assert_array_equal(rest[-1].images, whole[-1].images)
+    assert iterates(program=PROGRAM, max_iter=9, after=whole[-1]._replace(state=None)) == []
+
+
+def iterate_lazily() -> Any:
+    return loop.iterate(PROGRAM, starts(2), keys(2), (jnp.asarray(WANTED),), max_iter=9, save_every=3)

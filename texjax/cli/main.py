@@ -10,6 +10,7 @@ too, each of them once. JAX is imported only once there is something to compute.
 """
 
 import argparse
+import errno
 import os
 import sys
 import warnings
@@ -18,9 +19,9 @@ from typing import Any, NoReturn
 
 import texjax
 from texjax import errors, interrupts
-from texjax.cli import devices, measure, plan, report, sweep, synthesize, transfer, weights
+from texjax.cli import devices, measure, plan, report, resume, sweep, synthesize, transfer, weights
 
-COMMANDS = (synthesize, transfer, plan, sweep, report, measure, weights, devices)
+COMMANDS = (synthesize, transfer, resume, plan, sweep, report, measure, weights, devices)
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         with warnings.catch_warnings(), interrupts.handled():
             _show_warnings_as_sentences()
             _run(list(sys.argv[1:] if argv is None else argv))
+            sys.stdout.flush()
         code = 0
     except errors.TexjaxError as error:
         print(f"texjax: {error}", file=sys.stderr)
@@ -46,9 +48,20 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         code = 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         code = 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _drop_output()
+        print(f"texjax: cannot write the output ({error.strerror}); free some space.", file=sys.stderr)
+        code = 1
     sys.exit(code)
+
+
+def _drop_output() -> None:
+    """Send what Python still flushes at its end nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_warnings_as_sentences() -> None:

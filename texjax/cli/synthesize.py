@@ -82,6 +82,7 @@ def picture_parser(commands: Any, name: str, purpose: str, default: str) -> argp
     add("--random-seed", type=int, metavar="N", help="seed of everything stochastic")
     add("--memory-budget", metavar="SIZE", help="memory that the run may take, such as 8GiB (what is free)")
     add("--run-dir", type=Path, metavar="DIR", help="write exactly there")
+    add("--resume", action="store_true", help="with --run-dir: go on with the run there, if there is one")
     add("--output-dir", type=Path, default=Path("outputs"), help="parent of fresh run directories (%(default)s)")
     add("--output-prefix", "-op", default="out", help="start of their names (%(default)s)")
     add("--output-width", "-ow", type=int, metavar="PX", help="width of the output")
@@ -108,13 +109,13 @@ def picture_parser(commands: Any, name: str, purpose: str, default: str) -> argp
 
 def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
     """Carry out the job of a command that makes pictures, or print its plan."""
+    if args.resume and args.run_dir is None:
+        raise errors.TexjaxError("--resume goes on with the run of a directory; name it by --run-dir DIR.")
     config, pictures = args.job(args, overrides)
 
-    from texjax import progress
     from texjax.cli import display
     from texjax.runs import plan, programs, records
-    from texjax.runs import run as runner
-    from texjax.synthesis import build, devices, schedule
+    from texjax.synthesis import build, devices
 
     programs.keep()
     devices.join(config)
@@ -128,8 +129,30 @@ def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
                 return records.exact(args.run_dir)
             return records.fresh(args.output_dir, records.name(args.output_prefix, parts.layers, config))
 
-        with progress.steps(schedule.total(config)) as watch:
-            result = runner.synthesize(config, pictures, directory, watch)
+        begun = _begun(args, config)
+        carry_out(config, pictures, directory, begun)
+
+
+def _begun(args: argparse.Namespace, config: configs.Config) -> Any:
+    """The run to go on with, if --resume asks for it and the directory holds one."""
+    from texjax.runs import archive, resume
+
+    if not args.resume or not (args.run_dir / archive.RUN_FILE).exists():
+        return None
+    begun = resume.begun(args.run_dir)
+    resume.check_config(begun, config)
+    return begun
+
+
+def carry_out(config: configs.Config, pictures: Any, directory: Any, begun: Any) -> None:
+    """Make a run with a progress bar, print its result, and end as an interrupt asks; arguments of `runs.run`."""
+    from texjax import progress
+    from texjax.cli import display
+    from texjax.runs import run as runner
+    from texjax.synthesis import schedule
+
+    with progress.steps(schedule.total(config)) as watch:
+        result = runner.synthesize(config, pictures, directory, watch, begun=begun)
     display.show_result(result)
     if result.status == "interrupted":
         interrupts.check()

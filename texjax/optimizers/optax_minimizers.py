@@ -93,8 +93,11 @@ def adam(
         range: see `ranges`.
 
     Raises:
-        TexjaxError: for an unknown range handling or one that Adam does not have.
+        TexjaxError: for an unknown range handling or one that Adam does not have, and for numbers out of range.
     """
+    validate.real("optimizer.learning_rate", learning_rate, 1e-6, 10)
+    validate.real("optimizer.b1", b1, 0, 0.9999)
+    validate.real("optimizer.b2", b2, 0, 0.999999)
     handling = ranges.get(range, ("none", "clip", "sigmoid", "penalty"), "adam")
     solver = optax.adam(learning_rate, b1, b2)
 

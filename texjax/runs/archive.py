@@ -13,6 +13,7 @@ A run directory, which `records` writes, holds
                      an output follow each other
     animation.webp   the frames as a movie, if there are several; also .gif and, if ffmpeg is installed, .mp4;
                      animation_0000.webp, ... for several outputs
+    checkpoints/     where the optimization stood, from which `texjax resume` goes on
     measures.json    measures of the result against the sources, once somebody has asked for them
 
 A sweep directory, which `sweeps` writes, holds
@@ -34,6 +35,7 @@ METRICS_FILE = "metrics.jsonl"
 CURVE_FILE = "loss.png"
 MEASURES_FILE = "measures.json"
 PROGRESS_FOLDER = "progress"
+CHECKPOINT_FOLDER = "checkpoints"
 IMAGE_STEM = "image"
 ANIMATION_STEM = "animation"
 SWEEP_FILE = "sweep.json"

@@ -34,7 +34,7 @@ class Inputs(NamedTuple):
 
 def with_start(config: configs.Config, paths: Paths) -> Paths:
     """Return the paths with the group "init", where the config names a picture to start from."""
-    return {**paths, "init": [Path(config.init.path)]} if configs.start_group(config) == "init" else paths
+    return {"init": [Path(config.init.path)], **paths} if configs.start_group(config) == "init" else paths
 
 
 def load(config: configs.Config, paths: Paths) -> dict[str, list[np.ndarray]]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from texjax.synthesis import loop
+from texjax.synthesis import steps
 
 # Measured on CPU: the share of a large matrix product's rate that a network reaches, where it is not timed.
 EFFICIENCY = 0.4
@@ -38,9 +38,9 @@ def measure(function: Any, counted: Any, compiling: bool, *arguments: Any) -> Me
     counted: the same function by XLA, whose operations are counted; it may be the function itself. compiling: whether
     the function is compiled.
     """
-    program = analyze(loop.compiled(function).trace(*arguments), compiling)
+    program = analyze(steps.compiled(function).trace(*arguments), compiling)
     if counted is not function:
-        program = program._replace(flops=analyze(loop.compiled(counted).trace(*arguments), False).flops)
+        program = program._replace(flops=analyze(steps.compiled(counted).trace(*arguments), False).flops)
     return program._replace(seconds=_seconds(program, arguments)) if compiling else program
 
 

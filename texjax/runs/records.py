@@ -134,6 +134,7 @@ def begin(
         "seed": about["config"]["seed"],
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "status": "running",
+        "resumed": [],
         "tile": settled.tile,
         "history_size": settled.optimizer.get("history_size"),
         **machine.environment(settled.features.to_dict()),
@@ -143,9 +144,32 @@ def begin(
     return record
 
 
-def end(directory: Path, record: dict[str, Any], status: str, steps: int, seconds: float) -> None:
-    """Write run.json of a run that has ended. record: what `begin` returned."""
+def go_on(directory: Path, about: dict[str, Any], record: Mapping[str, Any], step: int) -> dict[str, Any]:
+    """Write config.json and run.json of a run that goes on after that step; return the content of run.json.
+
+    record: The content of run.json so far. about: As for `begin`.
+    """
+    earlier = {key: value for key, value in record.items() if key not in ("error", "again")}
+    renewed = {**earlier, "status": "running", "resumed": [*record.get("resumed", []), step]}
+    write_json(directory / archive.CONFIG_FILE, about["config"])
+    write_json(directory / archive.RUN_FILE, renewed)
+    return renewed
+
+
+def wait(directory: Path) -> None:
+    """Record in run.json of a run that did not end that it is to go on."""
+    record = json.loads((directory / archive.RUN_FILE).read_text())
+    kept = {key: value for key, value in record.items() if key not in ("error", "again")}
+    write_json(directory / archive.RUN_FILE, kept | {"status": "pending"})
+
+
+def end(directory: Path, record: dict[str, Any], status: str, steps: int, seconds: float, rollbacks: int = 0) -> None:
+    """Write run.json of a run that has ended.
+
+    record: what `begin` returned. rollbacks: how often steps were taken again because a loss was no number.
+    """
     ending = {"status": status, "steps": steps, "seconds": round(seconds, 3), "peak_bytes": machine.peak_memory()}
+    ending["rollbacks"] = rollbacks
     write_json(directory / archive.RUN_FILE, {**record, **ending})
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from texjax import checks, errors, interrupts
 from texjax import config as configs
-from texjax.runs import budget, inputs, records
+from texjax.runs import archive, budget, checkpoints, inputs, machine, records, resume
 from texjax.synthesis import build, loop, optimize, schedule
 from texjax.synthesis import pictures as exemplar_pictures
 
@@ -33,10 +33,12 @@ def synthesize(
     directory: Callable[[build.Parts], Path],
     watch: Callable[[loop.Iterate], None] = lambda iterate: None,
     command: str = "",
+    begun: resume.Begun | None = None,
 ) -> Result:
     """Make pictures with the look of the sources, and the records of how, in a run directory.
 
-    A signal to end (Ctrl-C, SIGTERM, SIGHUP) ends the run after the present steps and keeps what it had.
+    A signal to end (Ctrl-C, SIGTERM, SIGHUP) ends the run after the present steps and keeps what it had, with a
+    checkpoint from which the run can go on.
 
     Args:
         config: complete, as `config.load` returns it.
@@ -44,34 +46,44 @@ def synthesize(
         directory: called once everything has been checked, to make the directory.
         watch: called with every iterate.
         command: for the records, where it is not this process's own command line.
+        begun: the run to go on with, of this config and these paths; its directory is used.
 
     Raises:
-        TexjaxError: for what cannot be run, before anything is written, and for a loss that is no number.
+        TexjaxError: for what cannot be run, before anything is written; for pictures or weights that changed since the
+            run began; and for a loss that is no number.
     """
     checks.values(config)
     paths = inputs.with_start(config, paths)
     pictures, alpha, settled = inputs.load_with_alpha(config, paths)
-    settled = budget.fitted(settled, pictures)
-    prepared = optimize.prepare(settled, pictures, paths)
-    if jax.process_index() > 0:
-        return _follow(config, prepared, watch)
-    alpha = _writable(alpha, config.output.format)
-    about = {"config": config.to_dict(), **_digests(prepared.parts, pictures, paths)}
-    with interrupts.deferred():
-        where = directory(prepared.parts)
-        record, begin = records.begin(where, about, paths, command, settled), time.perf_counter()
-        lines: list[dict[str, Any]] = []
+    with contextlib.ExitStack() as stack:
+        settled, prepared, points = _prepared(settled, pictures, paths, begun, stack)
+        if jax.process_index() > 0:
+            return _follow(config, prepared, watch)
+        alpha = _writable(alpha, config.output.format)
+        about = {"config": config.to_dict(), **_digests(prepared.parts, pictures, paths)}
+        stack.enter_context(interrupts.deferred())
+        if begun is None:
+            where, lines = directory(prepared.parts), []
+            record = records.begin(where, about, paths, command, settled)
+            points = stack.enter_context(_checkpoints(where, config))
+        else:
+            where, lines = begun.directory, resume.lines(begun, prepared.first)
+            record = records.go_on(where, about, begun.record, prepared.first.step)
+        started = time.perf_counter() - (lines[-1]["seconds"] if lines else 0)
+        points.go_on(prepared.first.step if lines else -1)
+        progress = Progress(where, watch, lines, points, {})
         try:
-            status, last = _write_iterates(config, pictures, prepared, where, watch, lines)
+            status, last = _write_iterates(config, pictures, prepared, progress)
             outputs = optimize.outputs(last, config, pictures)
-            stack = inputs.with_alpha(config, outputs, alpha)
-            results = records.write_results(where, stack, config.output, about)
+            results = records.write_results(where, inputs.with_alpha(config, outputs, alpha), config.output, about)
             results += records.write_movies(where, outputs.reshape(last.images.shape))
         except BaseException:
             with contextlib.suppress(errors.EnvironmentFault):
-                records.end(where, record, "failed", 0, time.perf_counter() - begin)
+                records.end(where, record, "failed", 0, time.perf_counter() - started)
             raise
-        records.end(where, record, status, last.step, time.perf_counter() - begin)
+        records.end(where, record, status, last.step, time.perf_counter() - started, sum(progress.rollbacks.values()))
+        if status in archive.ENDED:
+            points.finish(last)
         # The curve comes last: what draws it takes a second to import, and a killed run must not lack its picture.
         if lines:
             records.write_curve(where, lines)
@@ -83,11 +95,54 @@ def synthesize(
     return Result(status, last.step, last.loss, results)
 
 
+class Progress(NamedTuple):
+    """Where the iterates of a run go.
+
+    where: the run directory. watch: called with each iterate. lines: those of the metrics so far. points: checkpoints.
+    rollbacks: stage -> how often its steps were taken again.
+    """
+
+    where: Path
+    watch: Callable[[loop.Iterate], None]
+    lines: list[dict[str, Any]]
+    points: checkpoints.Checkpoints
+    rollbacks: dict[int, int]
+
+
+def _checkpoints(directory: Path, config: configs.Config) -> checkpoints.Checkpoints:
+    """The checkpoints of a run; where several hosts take part there are none."""
+    alone = jax.process_count() == 1
+    return checkpoints.Checkpoints(directory, alone * config.checkpoint_every, alone * config.checkpoint_steps)
+
+
+def _prepared(
+    config: configs.Config,
+    pictures: exemplar_pictures.Pictures,
+    paths: inputs.Paths,
+    begun: resume.Begun | None,
+    stack: contextlib.ExitStack,
+) -> tuple[configs.Config, optimize.Prepared, Any]:
+    """The config that fits, the run from its start or its newest sound checkpoint, and the latter's checkpoints."""
+    if begun is None:
+        config = budget.fitted(config, pictures)
+        return config, optimize.prepare(config, pictures, paths), None
+    config = resume.settled(begun, config)
+    resume.check_digests(begun, _digests(build.parts(config), pictures, paths))
+    resume.check_versions(begun, machine.environment(config.features.to_dict())["versions"])
+    points = stack.enter_context(_checkpoints(begun.directory, config))
+    for saved in points.saved():
+        try:
+            return config, optimize.prepare(config, pictures, paths, saved), points
+        except checkpoints.Damaged as error:
+            checkpoints.warn_damaged(error)
+    return config, optimize.prepare(config, pictures, paths), points
+
+
 def _follow(config: configs.Config, prepared: optimize.Prepared, watch: Callable[[loop.Iterate], None]) -> Result:
     """Take part in a run that another host writes, until that one stops."""
     last = None
     for last in prepared.iterates:
-        if not np.isfinite(last.metrics["loss"]).all():
+        if not loop.finite(last.metrics):
             return Result("failed", last.step, last.loss, [])
         watch(last)
     assert last is not None  # the start is always yielded
@@ -120,26 +175,27 @@ def _write_iterates(
     config: configs.Config,
     pictures: exemplar_pictures.Pictures,
     prepared: optimize.Prepared,
-    where: Path,
-    watch: Callable[[loop.Iterate], None],
-    lines: list[dict[str, Any]],
+    progress: Progress,
 ) -> tuple[str, loop.Iterate]:
     """Write metrics and progress of every iterate; return how the run ended and its last good iterate, at full size.
 
-    The lines of the metrics are added to `lines`.
+    The lines of the metrics are added to those of `progress`.
     """
-    last = loop.Iterate(0, prepared.start, {"loss": np.full((1, config.count), np.nan)}, 0.0)
+    last, lines = prepared.first, progress.lines
     try:
         for now in prepared.iterates:
-            if not np.isfinite(now.metrics["loss"]).all():
+            if not loop.finite(now.metrics):
                 return "failed", optimize.full_size(last, config)
             last = now
             lines += records.rows(lines, now.step, now.metrics, now.seconds)
-            records.write_metrics(where, lines)
-            records.write_progress(where, now.step, optimize.outputs(now, config, pictures))
-            watch(now)
+            records.write_metrics(progress.where, lines)
+            records.write_progress(progress.where, now.step, optimize.outputs(now, config, pictures))
+            progress.rollbacks[now.stage] = now.rollbacks
+            progress.watch(now)
             if interrupts.received() and now.step < schedule.total(config):
+                progress.points.save(now)
                 return "interrupted", optimize.full_size(last, config)
+            progress.points.offer(now)
     except KeyboardInterrupt:
         return "interrupted", optimize.full_size(last, config)
     return _ending(config, last), last

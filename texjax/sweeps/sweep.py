@@ -17,7 +17,7 @@ from ml_collections import ConfigDict
 
 from texjax import config as configs
 from texjax import errors, interrupts
-from texjax.runs import archive, programs, records, run
+from texjax.runs import archive, programs, records, resume, run
 from texjax.sweeps import entries
 from texjax.sweeps.engines import contract
 from texjax.synthesis import build
@@ -95,7 +95,7 @@ def execute(
         runs = read_runs(sweep)
         remaining = [entry for entry in sweep.declared if runs[entry.id].status not in archive.ENDED]
         for entry in remaining:
-            shutil.rmtree(sweep.run_directory(entry), ignore_errors=True)
+            _clear(sweep.run_directory(entry))
         tries: collections.Counter[str] = collections.Counter()
         while remaining:
             tasks = [_task(sweep, entry) for entry in remaining]
@@ -128,16 +128,39 @@ def work(batch: Sequence[Task]) -> None:
         with contextlib.suppress(archive.Damaged):
             if archive.read(task.directory, {}).status in archive.ENDED:
                 continue
-        shutil.rmtree(task.directory, ignore_errors=True)
         _carry_out(task)
 
 
+def _clear(directory: Path) -> None:
+    """Make a run "pending": one that was cut short keeps its checkpoints, and whatever else there is is removed."""
+    with contextlib.suppress(errors.TexjaxError, OSError):
+        run = archive.read(directory, {})
+        died = "error" not in run.record or run.record.get("again")
+        if run.status not in archive.ENDED and died and (directory / archive.CHECKPOINT_FOLDER).is_dir():
+            records.wait(directory)
+            return
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _begun(task: Task) -> resume.Begun | None:
+    """The run of the task, where an earlier process left checkpoints of it."""
+    if (task.directory / archive.CHECKPOINT_FOLDER).is_dir():
+        with contextlib.suppress(errors.TexjaxError):
+            return resume.begun(task.directory)
+    return None
+
+
 def _carry_out(task: Task) -> None:
-    records.claim(task.directory, task.config, task.command)
+    begun = _begun(task)
+    if begun is None:
+        shutil.rmtree(task.directory, ignore_errors=True)
+        records.claim(task.directory, task.config, task.command)
     config = ConfigDict(task.config).lock()
     try:
         with programs.device_errors():
-            result = run.synthesize(config, task.pictures, lambda parts: task.directory, command=task.command)
+            result = run.synthesize(
+                config, task.pictures, lambda parts: task.directory, command=task.command, begun=begun
+            )
     except KeyboardInterrupt:  # it came outside the steps of the run, so that the run has no result
         records.interrupt(task.directory)
         raise
@@ -201,7 +224,7 @@ def _to_repeat(
             tries[entry.id] += 1
             died = "error" not in record
             if (died or record.get("again")) and tries[entry.id] <= retries:
-                shutil.rmtree(sweep.run_directory(entry), ignore_errors=True)
+                _clear(sweep.run_directory(entry))
                 repeated.append(entry)
             elif died:
                 records.fail(sweep.run_directory(entry), DIED, again=True)

@@ -6,10 +6,13 @@ from typing import Any, NamedTuple
 
 from texjax import config as configs
 from texjax import features, losses, optimizers, settings, types
-from texjax.synthesis import devices, loop, objective, scene
+from texjax.synthesis import devices, objective, scene, steps
 
 # Keys that choose values but no program: runs that differ in these alone share their compilations.
-VALUES = ("memory_budget", "seed", "init", "source", "output", "max_iter", "tol", "patience", "schedule", "jitter")
+VALUES = (
+    *("memory_budget", "checkpoint_every", "checkpoint_steps", "seed", "init", "source", "output", "max_iter", "tol"),
+    *("patience", "schedule", "jitter"),
+)
 
 
 class Parts(NamedTuple):
@@ -24,7 +27,7 @@ class Parts(NamedTuple):
     layers: tuple[str, ...]
     objective: objective.Objective
     minimizer: types.Minimizer
-    program: loop.Program
+    program: steps.Program
     summarize: Callable[..., Any]
 
 
@@ -70,7 +73,7 @@ def parts_of_program(config: configs.Config, source_padding: tuple[str, str], fi
         tuple(layer for layer in extractor.layers if layer in used),
         problem,
         minimizer,
-        loop.program(
+        steps.program(
             minimizer,
             config.save_every,
             config.batch_mode,
@@ -78,7 +81,7 @@ def parts_of_program(config: configs.Config, source_padding: tuple[str, str], fi
             problem.periods,
             devices.layout(config),
         ),
-        loop.compiled(problem.summarize, "exemplars"),
+        steps.compiled(problem.summarize, "exemplars"),
     )
 
 

@@ -1,24 +1,25 @@
-"""The optimization loop as an iterator of `Iterate`.
+"""The optimization loop as an iterator of `Iterate`, which returns to the last good one where a loss is no number."""
 
-`save_every` steps run in one call to the device, with the first evaluation and its scaling included, so that the host
-is not in the inner loop and one compilation serves the whole run, whatever its number of steps.
-"""
-
-import functools
-import operator
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
-from texjax import errors, types
-from texjax.synthesis import devices, heap
+from texjax.synthesis import devices, steps
 
-BATCH_MODES = ("vmap", "map")
+ROLLBACKS = 3  # returns to the last good iterate in one stage, before its numbers are taken as they are
+
+
+class Recent(NamedTuple):
+    """The last steps of a stage, on which it depends whether it ends: losses of two, and failed searches of `patience`.
+
+    Each entry is an array [count].
+    """
+
+    losses: Sequence[np.ndarray] = ()
+    fails: Sequence[np.ndarray] = ()
 
 
 class Iterate(NamedTuple):
@@ -28,7 +29,11 @@ class Iterate(NamedTuple):
     metrics: of the steps since the last iterate (of the start, for step 0), each [steps, count]; "terms" holds one such
         array for each term.
     seconds: duration of those steps.
-    state: everything the optimizer needs to go on, on the device; valid until the next iterate is asked for.
+    state: everything the optimizer needs to go on, on the device; valid until the next iterate is asked for. None where
+        it is to begin with an empty history.
+    recent: of the stage.
+    rollbacks: how often in this stage the loss or its gradient was no number, so that steps were taken again.
+    stage: index of the stage, see `schedule.stages`.
     """
 
     step: int
@@ -36,6 +41,9 @@ class Iterate(NamedTuple):
     metrics: dict[str, Any]
     seconds: float
     state: Any = None
+    recent: Recent = Recent()
+    rollbacks: int = 0
+    stage: int = 0
 
     @property
     def loss(self) -> float:
@@ -48,167 +56,8 @@ class Iterate(NamedTuple):
         return {name: float(values[-1].mean()) for name, values in self.metrics["terms"].items()}
 
 
-class State(NamedTuple):
-    """The minimizer's own state, and the choices that hold until the next refresh: one entry, or none."""
-
-    minimizer: Any
-    choices: tuple[Any, ...]
-
-
-class Program(NamedTuple):
-    """The compiled program of a run.
-
-    run: (images, state, keys, fresh, begin, steps, *args) -> (state, images, metrics), `steps` <= `save_every` steps.
-        images: [count, n, h, w, c], `count` independent problems. keys: [count], of the refreshes. fresh: whether to
-        start from `images`; `state` is ignored then. begin: the number of steps taken before.
-    empty: (images, keys, *args) -> a state of zeros, to be passed with `fresh`.
-    compile: (images, state, keys, *args), as of `run` -> nothing; the first call of `run` then needs no compiling, and
-        the compiler's memory is free before the program takes its own.
-    place: (tree of arrays) -> the tree on the devices of the program.
-    """
-
-    run: Callable[..., Any]
-    empty: Callable[..., Any]
-    compile: Callable[..., None]
-    place: Callable[[Any], Any]
-
-
-def place(tree: Any) -> Any:
-    """Put the arrays of a tree on the device. Every array that a program takes passes here."""
-    return jax.tree.map(jnp.asarray, tree)
-
-
-def program(
-    minimizer: types.Minimizer,
-    save_every: int,
-    batch_mode: str = "map",
-    refresh: Callable[..., Any] | None = None,
-    periods: tuple[int, ...] = (),
-    layout: devices.Layout | None = None,
-) -> Program:
-    """Return the program that advances `count` independent problems, together ("vmap") or in turn ("map").
-
-    Args:
-        minimizer: of an objective with the arguments (images, *args), and then the choices where there is a refresh.
-        save_every: the most steps in one call.
-        batch_mode: "map" or "vmap".
-        refresh: (images, *args, previous choices or None, key, step) -> choices, see `objective.Objective`.
-        periods: before a step that any of these numbers divides the choices are refreshed.
-        layout: how outputs, or the rows of a single one, are spread over several devices.
-
-    Raises:
-        TexjaxError: for an unknown batch mode.
-    """
-    if batch_mode not in BATCH_MODES:
-        raise errors.unknown("batch mode", batch_mode, BATCH_MODES)
-    start, take_step = _steps(minimizer, refresh if periods else None, periods)
-
-    def run(images: types.Images, state: State, key: types.PRNGKey, fresh: Any, begin: Any, steps: Any, *args: Any):
-        state = _replaced(fresh, lambda state: start(images, key, *args), state)
-        first = minimizer.read(state.minimizer)[1]
-        log = jax.tree.map(lambda x: jnp.zeros((save_every, *x.shape), x.dtype).at[0].set(x), first)
-
-        def body(i: Any, carry: Any) -> Any:
-            state, log = carry
-            state = take_step(state, key, begin + i, *args)
-            return state, jax.tree.map(lambda rows, x: rows.at[i].set(x), log, minimizer.read(state.minimizer)[1])
-
-        state, log = lax.fori_loop(0, steps, body, (state, log))
-        return state, minimizer.read(state.minimizer)[0], log
-
-    def run_single(images: Any, state: Any, keys: Any, *rest: Any) -> Any:
-        if layout:
-            images, state = devices.by_rows(layout, (images, state), images.shape[-3])
-        state, *outputs = run(images[0], state, keys[0], *rest)
-        if layout:
-            state = devices.by_rows(layout, state, images.shape[-3])
-        return state, *jax.tree.map(lambda x: x[None], outputs)
-
-    def run_several(images: Any, state: Any, keys: Any, fresh: Any, begin: Any, steps: Any, *args: Any) -> Any:
-        # The step is not batched: under vmap a batched predicate would turn `cond` into `select`, which runs both
-        # branches, so that every step would refresh.
-        def run_one(images: types.Images, state: State, key: types.PRNGKey) -> Any:
-            return run(images, state, key, fresh, begin, steps, *args)
-
-        if batch_mode == "vmap":
-            return jax.vmap(run_one)(images, state, keys)
-        return lax.map(lambda inputs: run_one(*inputs), (images, state, keys))
-
-    def run_all(images: Any, state: Any, *rest: Any) -> Any:
-        # The state of a single output has no axis for the outputs, which would make XLA copy the whole state.
-        if len(images) == 1:
-            return run_single(images, state, *rest)
-        return (devices.by_outputs(layout, run_several, 3) if layout else run_several)(images, state, *rest)
-
-    def empty(images: Any, keys: Any, *args: Any) -> Any:
-        def start_one(images: types.Images, key: types.PRNGKey) -> State:
-            return start(images, key, *args)
-
-        def start_first(images: Any, keys: Any) -> State:
-            return start_one(images[0], keys[0])
-
-        single = images.shape[0] == 1
-        shapes = jax.eval_shape(start_first if single else jax.vmap(start_one), images, keys)
-        return devices.zeros(layout, shapes, images.shape[-3])
-
-    jitted = compiled(run_all, donated="state")
-
-    def compile(images: Any, state: Any, keys: Any, *args: Any) -> None:
-        jitted.lower(images, state, keys, True, 0, 0, *args).compile()
-        heap.trim()
-
-    return Program(jitted, empty, compile, functools.partial(devices.everywhere, layout))
-
-
-def _replaced(condition: Any, new: Callable[[State], State], state: State) -> State:
-    """Return new(state) or the state: a loop that runs once or never, as `lax.cond` copies what it passes through."""
-
-    def body(carry: Any) -> Any:
-        return jnp.zeros_like(carry[0]), new(carry[1])
-
-    return lax.while_loop(lambda carry: carry[0], body, (jnp.asarray(condition), state))[1]
-
-
-def _steps(
-    minimizer: types.Minimizer, refresh: Callable[..., Any] | None, periods: tuple[int, ...]
-) -> tuple[Callable[..., State], Callable[..., State]]:
-    """The functions (images, key, *args) -> state and (state, key, step, *args) -> state, with their refreshes."""
-
-    def start(images: types.Images, key: types.PRNGKey, *args: Any) -> State:
-        choices = (refresh(images, *args, None, key, 0),) if refresh else ()
-        return State(minimizer.init(images, *args, *choices), choices)
-
-    def renew(state: State, key: types.PRNGKey, step: Any, *args: Any) -> State:
-        images, (previous,) = minimizer.read(state.minimizer)[0], state.choices
-        assert refresh is not None
-        choices = (refresh(images, *args, previous, jax.random.fold_in(key, step), step),)
-        # The history is kept: new choices move the optimum but hardly change the curvature.
-        return State(minimizer.renew(state.minimizer, *args, *choices), choices)
-
-    def take_step(state: State, key: types.PRNGKey, step: Any, *args: Any) -> State:
-        if refresh:
-            due = functools.reduce(operator.or_, [step % period == 0 for period in periods])
-            state = _replaced((step > 0) & due, lambda state: renew(state, key, step, *args), state)
-        return state._replace(minimizer=minimizer.step(state.minimizer, *args, *state.choices))
-
-    return start, take_step
-
-
-def compiled(function: Callable[..., Any], *static: str, donated: str | None = None) -> Callable[..., Any]:
-    """Jit `function`, on CPU with less of LLVM's optimization.
-
-    static: names of arguments that are no arrays. donated: name of an argument whose memory the results may take, so
-    that the caller cannot use it again.
-
-
-    This shortens compilation by a fifth and runs no slower, as the time is spent in a library's convolutions.
-    """
-    options = {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else None
-    return jax.jit(function, static_argnames=static, donate_argnames=donated, compiler_options=options)
-
-
 def iterate(
-    program: Program,
+    program: steps.Program,
     images: jax.Array,
     keys: jax.Array,
     args: tuple[Any, ...],
@@ -218,40 +67,59 @@ def iterate(
     tol: float = 0.0,
     patience: int = 5,
     state: Any = None,
+    after: Iterate | None = None,
 ) -> Iterator[Iterate]:
     """Yield the start and then the iterate after every `save_every` steps.
 
     The iterator stops after `max_iter` steps; when every image's loss changes by at most `tol` (relative) in a step; or
     when for every image `patience` line searches in a row have failed.
 
+    Where a loss or gradient is no finite number, the steps since the last iterate are taken again with an empty
+    history; after `ROLLBACKS` such returns the iterate is yielded as it is.
+
     Args:
-        program: from `program`.
+        program: from `steps.program`.
         images: [count, n, h, w, c].
         keys: [count], of the refreshes.
         args: of the objective after the images: network weights and targets.
         max_iter: number of steps.
-        save_every: steps between iterates, as given to `program`.
+        save_every: steps between iterates, as given to `steps.program`.
         tol: relative change of the loss at which to stop; 0 never stops.
         patience: failed line searches in a row after which to stop.
         state: of `program.empty`, where the caller has it already.
+        after: an iterate of the same stage to go on from, instead of the start; it is not yielded again.
     """
     state = program.empty(images, keys, *args) if state is None else state
     images, keys, args = program.place((images, keys, args))
-    step, fresh, losses, fails = 0, True, [], []
-    while True:
-        steps = 0 if fresh else min(save_every, max_iter - step)
-        begin = time.perf_counter()
-        if fresh:
+    step, recent, fresh, good, rollbacks = 0, Recent(), True, None, 0
+    if after is not None:
+        step, recent, fresh, good = after.step, after.recent, after.state is None, after.images
+        state = state if fresh else after.state
+    begin, compiled = time.perf_counter(), False
+    while good is None or not _ended(step, recent, max_iter, tol, patience):
+        if not compiled:
             program.compile(images, state, keys, *args)
-        state, images, log = _wait(program.run(images, state, keys, fresh, step, steps, *args))
-        seconds = time.perf_counter() - begin
-        step += steps
-        metrics = _rows(log, max(steps, 1))
-        losses, fails = [*losses, *metrics["loss"]][-2:], [*fails, *metrics["failed"]][-patience:]
-        yield Iterate(step, devices.gathered(images), metrics, seconds, state)
-        fresh = False
-        if step >= max_iter or _stalled(fails, patience) or _converged(losses, fails, tol):
-            return
+            compiled = True
+        count = 0 if fresh else min(save_every, max_iter - step)
+        state, images, log = _wait(program.run(images, state, keys, fresh, step, count, *args))
+        metrics = _rows(log, max(count, 1))
+        if good is not None and rollbacks < ROLLBACKS and not finite(metrics):
+            rollbacks, fresh, images = rollbacks + 1, True, program.place(steps.place(good))
+            continue
+        restarted, fresh = fresh and good is not None, False
+        if restarted:
+            continue
+        step += count
+        losses, fails = [*recent.losses, *metrics["loss"]], [*recent.fails, *metrics["failed"]]
+        recent = Recent(losses[-2:], fails[-patience:])
+        good, seconds = devices.gathered(images), time.perf_counter() - begin
+        yield Iterate(step, good, metrics, seconds, state, recent, rollbacks)
+        begin = time.perf_counter()
+
+
+def finite(metrics: dict[str, Any]) -> bool:
+    """Whether the losses and gradients of all steps are finite numbers."""
+    return bool(np.isfinite(metrics["loss"]).all() and np.isfinite(metrics["gradient"]).all())
 
 
 def _rows(log: Any, steps: int) -> Any:
@@ -267,12 +135,17 @@ def _wait(outputs: Any) -> Any:
     return outputs
 
 
-def _stalled(fails: list[np.ndarray], patience: int) -> bool:
-    return len(fails) >= patience and bool(np.all(fails[-patience:]))
+def _ended(step: int, recent: Recent, max_iter: int, tol: float, patience: int) -> bool:
+    """Whether a stage is over after that step."""
+    return step >= max_iter or _stalled(recent, patience) or _converged(recent, tol)
 
 
-def _converged(losses: list[np.ndarray], fails: list[np.ndarray], tol: float) -> bool:
-    if tol <= 0 or len(losses) < 2:
+def _stalled(recent: Recent, patience: int) -> bool:
+    return len(recent.fails) >= patience and bool(np.all(recent.fails))
+
+
+def _converged(recent: Recent, tol: float) -> bool:
+    if tol <= 0 or len(recent.losses) < 2:
         return False
-    before, after = losses[-2], losses[-1]
-    return bool(np.all((np.abs(before - after) <= tol * np.abs(before)) & ~fails[-1]))
+    before, after = recent.losses
+    return bool(np.all((np.abs(before - after) <= tol * np.abs(before)) & ~recent.fails[-1]))

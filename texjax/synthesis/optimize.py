@@ -1,6 +1,7 @@
 """From a config and arrays to iterates: every stage of a run in turn. No files are read or written here."""
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -8,14 +9,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from texjax import config as configs
-from texjax import inits, settings, types
+from texjax import errors, inits, settings, types
 from texjax.images import colors
-from texjax.synthesis import build, heap, loop, schedule
+from texjax.synthesis import build, heap, loop, schedule, steps
 from texjax.synthesis import pictures as exemplar_pictures
 
 # Folded into the seed's key to draw for refreshes. Starts are drawn from the same key with the number of the output,
 # which counts from 0 and does not get here.
 REFRESH = 2**32 - 1
+
+ROLLED_BACK = (
+    "the loss or its gradient was no number before step {}, so that these steps were taken again with an empty "
+    "history; if this comes again, use smaller term weights, range 'penalty' or precision 'float32'."
+)
 
 
 class Problem(NamedTuple):
@@ -31,20 +37,33 @@ class Prepared(NamedTuple):
     """A run that is checked and ready to go.
 
     parts: functions of the whole config.
-    start: the images to start from, [count, frames, h, w, c] at the first resolution.
+    first: the iterate to go on from or, of a run that begins, the images to start from, [count, frames, h, w, c] at the
+        first resolution, as an iterate whose loss is no number yet.
     iterates: of all stages in turn. Steps count on from stage to stage. Step 0 of later stages is not yielded; its time
         is added to the next iterate.
     """
 
     parts: build.Parts
-    start: np.ndarray
+    first: loop.Iterate
     iterates: Iterator[loop.Iterate]
+
+
+class Saved(NamedTuple):
+    """An iterate that an earlier process saved.
+
+    stage: index of its stage.
+    load: (images, state) as trees of `jax.ShapeDtypeStruct` -> the iterate; the state may be None instead.
+    """
+
+    stage: int
+    load: Callable[[Any, Any], loop.Iterate]
 
 
 def prepare(
     config: configs.Config,
     pictures: exemplar_pictures.Pictures,
     names: exemplar_pictures.Names | None = None,
+    saved: Saved | None = None,
 ) -> Prepared:
     """Check everything, compute the first targets and the start, and return an iterator over the iterates.
 
@@ -54,17 +73,28 @@ def prepare(
             The content, and B of an analogy, are as large as the output. The group "init" is the picture of a start
             from a file.
         names: a name of each picture, for errors.
+        saved: where an earlier process left this run, to go on from there instead of the start.
 
     Raises:
-        TexjaxError: for a config, or pictures, that cannot be run, before anything is optimized.
+        TexjaxError: for a config, or pictures, that cannot be run, before anything is optimized; and what `saved.load`
+            raises.
     """
     parts = check(config, pictures, names)
     stages = schedule.stages(config)
-    problem = _problem(stages[0].resolution, pictures)
+    # A damaged checkpoint may name a stage that does not exist; `saved.load` refuses it.
+    first_stage = stages[min(saved.stage, len(stages) - 1) if saved else 0]
+    problem = _problem(first_stage.resolution, pictures)
     start = _start(problem)
     # Some errors show only when the objective is traced. They are raised here, before anybody writes a file.
     state = _empty_state(problem, start)
-    return Prepared(parts, np.asarray(start), _iterates(config, pictures, stages, problem, start, state))
+    if saved is None:
+        first = loop.Iterate(0, np.asarray(start), {"loss": np.full((1, config.count), np.nan)}, 0.0)
+    else:
+        wanted = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), (start, state))
+        _delete(state)
+        first = saved.load(*wanted)
+        state = first.state
+    return Prepared(parts, first, _iterates(config, pictures, stages, problem, start, state, first if saved else None))
 
 
 def check(
@@ -105,7 +135,7 @@ def targets(parts: build.Parts, octaves: int, pictures: exemplar_pictures.Pictur
     for exemplars in exemplar_pictures.distinct_exemplars(parts.terms, octaves):
         summaries = [
             jax.block_until_ready(
-                parts.summarize(parts.extractor.weights, loop.place(np.asarray(picture)), exemplars=exemplars)
+                parts.summarize(parts.extractor.weights, steps.place(np.asarray(picture)), exemplars=exemplars)
             )
             for picture in exemplar_pictures.exemplars(exemplars, pictures)
         ]
@@ -121,7 +151,7 @@ def _problem(resolution: schedule.Resolution, pictures: exemplar_pictures.Pictur
         for group, images in pictures.items()
     }
     parts = build.parts(resolution.config, resolution.below)
-    weights = loop.place(parts.extractor.weights)
+    weights = steps.place(parts.extractor.weights)
     return Problem(resolution, parts, (weights, targets(parts, resolution.config.octaves, reduced)), reduced)
 
 
@@ -147,20 +177,32 @@ def _iterates(
     problem: Problem,
     images: Any,
     state: Any,
+    after: loop.Iterate | None,
 ) -> Iterator[loop.Iterate]:
     begin, waited = 0, 0.0
     for index, stage in enumerate(stages):
-        if stage.first and index:
+        if after is not None and index < after.stage:
+            begin += stage.round.steps
+            continue
+        resumed = after if after is not None and index == after.stage else None
+        if resumed is not None:
+            images = resumed.images
+            resumed = resumed._replace(step=resumed.step - begin, images=stage.round.apply(images))
+        elif stage.first and index:
             _delete(state)
             problem = _problem(stage.resolution, pictures)
             images = schedule.refined(np.clip(images, 0, 1), stage.resolution.config, _start(problem))
             state = _empty_state(problem, images)
-        for now in _stage_iterates(config, stage, problem, images, state, begin):
+        rollbacks = 0
+        for now in _stage_iterates(config, stage, problem, images, state, begin, resumed):
             images, state = now.images, now.state
+            if now.rollbacks > rollbacks:
+                rollbacks = now.rollbacks
+                warnings.warn(ROLLED_BACK.format(begin + now.step), errors.TexjaxWarning, stacklevel=2)
             if index and now.step == 0:
                 waited += now.seconds
                 continue
-            yield now._replace(step=begin + now.step, seconds=now.seconds + waited)
+            yield now._replace(step=begin + now.step, seconds=now.seconds + waited, stage=index)
             waited = 0.0
         begin += stage.round.steps  # counts steps too that the round did not need
 
@@ -172,12 +214,18 @@ def _delete(state: Any) -> None:
 
 
 def _stage_iterates(
-    config: configs.Config, stage: schedule.Stage, problem: Problem, images: Any, state: Any, begin: int
+    config: configs.Config,
+    stage: schedule.Stage,
+    problem: Problem,
+    images: Any,
+    state: Any,
+    begin: int,
+    after: loop.Iterate | None,
 ) -> Iterator[loop.Iterate]:
     """The iterates of one stage, with the move of its round undone."""
     for now in loop.iterate(
         problem.parts.program,
-        loop.place(stage.round.apply(np.asarray(images))),
+        steps.place(stage.round.apply(np.asarray(images))),
         _keys(config, begin),
         problem.args,
         max_iter=stage.round.steps,
@@ -185,6 +233,7 @@ def _stage_iterates(
         tol=config.tol,
         patience=config.patience,
         state=state,
+        after=after,
     ):
         yield now._replace(images=stage.round.undo(now.images))
 

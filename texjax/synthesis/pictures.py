@@ -5,12 +5,13 @@ transfer keeps; and "analogy", the pictures A, A' and B, where A' is also the so
 is the picture of the start, which no term can look at.
 """
 
+import bisect
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from texjax import config as configs
-from texjax import errors, pyramid, types
+from texjax import errors, pyramid, types, validate
 from texjax.images import copies
 from texjax.synthesis import schedule
 
@@ -138,7 +139,7 @@ def check_size(
     side = min(size)
     if fits(side, octaves):
         return
-    smallest = next(n for n in range(1, 1 << 20) if fits(n, octaves))
+    smallest = 1 + bisect.bisect_left(range(1, validate.LARGEST), True, key=lambda n: fits(n, octaves))
     possible = max((o for o in range(1, octaves) if fits(side, o)), default=0)
     remedy = f"use at most {possible} octave{'s' * (possible > 1)}" if possible else "no number of octaves fits"
     deepest = max(grids, key=lambda layer: grids[layer].receptive)

@@ -4,7 +4,7 @@ import ast
 import importlib
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from texjax import errors
 from texjax.sweeps.engines import contract
@@ -42,7 +42,7 @@ def slurm(work: contract.Work, batches: Sequence[Any], resources: contract.Resou
             f"submitit does not start ({_one_line(error)}); see --option and the documentation of submitit."
         ) from error
     try:
-        jobs = executor.map_array(work, list(batches))
+        jobs = executor.map_array(Requeued(work), list(batches))
     except RuntimeError as error:  # it has the message of sbatch
         raise errors.EnvironmentFault(
             f"submitit cannot submit ({_one_line(error)}); see --option and the cluster's rules."
@@ -57,6 +57,23 @@ def slurm(work: contract.Work, batches: Sequence[Any], resources: contract.Resou
         for job in unfinished:
             job.cancel()
         _wait(unfinished)
+
+
+class Requeued(NamedTuple):
+    """Work that submitit submits once more where Slurm preempts it or its time is over.
+
+    A batch passes over runs that have ended, and goes on with the others from their checkpoints.
+    """
+
+    work: contract.Work
+
+    def __call__(self, batch: Any) -> None:
+        """Carry out the batch."""
+        self.work(batch)
+
+    def checkpoint(self, batch: Any) -> Any:
+        """Return what submitit is to submit; it calls this on the signal that comes before the end."""
+        return importlib.import_module("submitit").helpers.DelayedSubmission(self, batch)
 
 
 def _wait(jobs: Sequence[Any]) -> None:
