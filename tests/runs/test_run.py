@@ -86,8 +86,9 @@ def sha256(pixels: np.ndarray) -> str:
 
 def test_the_files_of_a_run(tiny):
     assert tiny.code == 0
-    files = sorted(str(path.relative_to(tiny.where)) for path in tiny.where.rglob("*") if path.is_file())
-    assert files == sorted(
+    paths = [path.relative_to(tiny.where) for path in tiny.where.rglob("*") if path.is_file()]
+    assert {path.parts[:2] for path in paths if path.parts[0] == "checkpoints"} == {("checkpoints", "6")}
+    assert sorted(str(path) for path in paths if path.parts[0] != "checkpoints") == sorted(
         ["config.json", "run.json", "metrics.jsonl", "loss.png", "image.png"]
         + [f"progress/I{step:04d}_F0000.png" for step in (0, 3, 6)]
     )
@@ -123,9 +124,11 @@ def test_the_record_is_complete(tiny, pictures):
     assert set(record) == {
         *("command", "source_paths", "sources", "weights_sha256", "seed", "started", "versions", "platform", "devices"),
         *("status", "steps", "seconds", "peak_bytes", "backend", "backend_reason"),
-        *("tile", "history_size"),
+        *("tile", "history_size", "resumed", "rollbacks", "results"),
     }
-    assert (record["tile"], record["history_size"]) == (0, 10)
+    assert (record["tile"], record["history_size"], record["resumed"], record["rollbacks"]) == (0, 10, [], 0)
+    digest = hashlib.sha256((tiny.where / "image.png").read_bytes()).hexdigest()
+    assert record["results"] == {"image.png": digest}
     assert (record["status"], record["steps"], record["seed"]) == ("finished", 6, 0)
     assert record["source_paths"] == [str(pictures["a"])]
     assert record["sources"] == [{"name": "a.png", "sha256": sha256(np.asarray(Image.open(pictures["a"])))}]

@@ -44,7 +44,10 @@ def small(path: Path) -> Thumbnail:
 
 
 def whole(path: Path) -> str:
-    """Return the file as a data URI, as PNG if browsers do not show its format. Raises as `images.load` does."""
+    """Return the file as a data URI, as PNG if browsers do not show its format.
+
+    Raises as `images.shape` does, so that no file is embedded that is no picture.
+    """
     return _whole(path, path.stat().st_mtime_ns)
 
 
@@ -60,6 +63,7 @@ def _small(path: Path, _modified: int) -> Thumbnail:
 @functools.lru_cache(maxsize=64)
 def _whole(path: Path, _modified: int) -> str:
     media_type = KINDS.get(path.suffix.lower())
+    images.shape(path)
     return _data_uri(media_type, path.read_bytes()) if media_type else _encode(_load(path), "png")
 
 

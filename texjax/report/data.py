@@ -63,7 +63,8 @@ def collect(directory: Path, link: Link, live: str = "") -> dict[str, Any]:
     for run, of_run, items in zip(runs, pictures, settings, strict=True):
         entry = _run_entry(run, directory)
         entry["config"] = {key: value for key, value in items.items() if key not in common}
-        entry["movies"] = [link(path) for path in archive.movies(run.directory)]
+        addresses = [_address(path, link) for path in archive.movies(run.directory)]
+        entry["movies"] = [address for address in addresses if address]
         entry["pictures"] = [index[picture] for picture in of_run.outputs]
         entry |= {group: [index[picture] for picture in members] for group, members in of_run.groups.items()}
         entries.append(entry)
@@ -152,12 +153,23 @@ def _picture_entry(picture: Picture, link: Link, with_thumbnail: bool) -> dict[s
         return {"name": picture.name}
     try:
         thumbnail = thumbnails.small(picture.path) if with_thumbnail else None
-        entry: dict[str, Any] = {"name": picture.name, "src": link(picture.path)}
     except (OSError, errors.TexjaxError):
         return {"name": picture.name}
+    address = _address(picture.path, link)
+    if address is None:
+        return {"name": picture.name}
+    entry: dict[str, Any] = {"name": picture.name, "src": address}
     if thumbnail:
         entry |= {"thumb": thumbnail.uri, "width": thumbnail.width, "height": thumbnail.height}
     return entry
+
+
+def _address(path: Path, link: Link) -> str | None:
+    """Return the address of a picture, or None if it cannot be read."""
+    try:
+        return link(path)
+    except (OSError, errors.TexjaxError):
+        return None
 
 
 def _json_equal(a: Any, b: Any) -> bool:

@@ -22,6 +22,8 @@ A sweep directory, which `sweeps` writes, holds
     runs/ID/         one run directory per run
 """
 
+import contextlib
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,6 +46,20 @@ RUNS_FOLDER = "runs"
 VERSION = 1  # of sweep.json
 ENDED = ("finished", "converged", "stalled")  # a run of such a status has its result and is not run again
 STATUSES = (*ENDED, "interrupted", "failed", "running", "pending")
+
+
+NUMBER = (int, float)
+# The types of what run.json may hold, where a reader relies on them.
+TYPES = {
+    "command": str,
+    "error": str,
+    "steps": NUMBER,
+    "seconds": NUMBER,
+    "peak_bytes": NUMBER,
+    "results": dict,
+    "resumed": list,
+    "versions": dict,
+}
 
 
 class Damaged(errors.TexjaxError):
@@ -127,9 +143,24 @@ def read(directory: Path, swept: dict[str, Any], command: str = "") -> Run:
     record, config = (_load(directory / name, Damaged, remedy) for name in (RUN_FILE, CONFIG_FILE))
     if record.get("status") not in STATUSES:
         raise Damaged(f"{directory} does not say how its run ended; {remedy}.")
+    wrong = [key for key, value in record.items() if not _is_of_type(key, value)]
+    if wrong:
+        raise Damaged(f"{directory / RUN_FILE} has a strange value of {wrong[0]}; {remedy}.")
     if record["status"] in ENDED and not pictures(directory):
         raise Damaged(f"{directory} has lost the pictures of its run; {remedy}.")
     return Run(directory, config, {"command": command} | record, swept)
+
+
+def check_results(run: Run) -> None:
+    """Raise Damaged if a picture that the run made is not any more what its record says. Reads all of them."""
+    for name, sha256 in run.record.get("results", {}).items():
+        try:
+            with (run.directory / name).open("rb") as file:
+                present = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            present = ""
+        if present != sha256:
+            raise Damaged(f"{run.directory / name} is not what its run made; remove {run.directory} or repeat the run.")
 
 
 def sweep(directory: Path) -> dict[str, Any]:
@@ -138,45 +169,46 @@ def sweep(directory: Path) -> dict[str, Any]:
     Raises:
         TexjaxError: If the file cannot be used, or was written by another version of texjax.
     """
-    content = _load(directory / SWEEP_FILE, errors.TexjaxError, "remove this file; the next sweep writes it again")
+    remedy = "remove this file; the next sweep writes it again"
+    content = _load(directory / SWEEP_FILE, errors.TexjaxError, remedy)
     if content.get("version") != VERSION:
         raise errors.TexjaxError(
             f"another version of texjax wrote the sweep directory {directory} (its format is "
             f"{content.get('version')}, and this version reads {VERSION}); choose another directory."
         )
+    if not _are_declarations(content.get("runs")):
+        raise errors.TexjaxError(f"{directory / SWEEP_FILE} does not list the runs of a sweep; {remedy}.")
     return content
 
 
 def pictures(directory: Path) -> list[Path]:
     """Return the pictures that a run made: its outputs in order, where the frames of an output follow each other."""
-    return sorted(directory.glob(f"{IMAGE_STEM}*"))
+    return sorted(filter(_is_own, directory.glob(f"{IMAGE_STEM}*")))
 
 
 def movies(directory: Path) -> list[Path]:
     """Return the animations that a run made, one WebP file per output."""
-    return sorted(directory.glob(f"{ANIMATION_STEM}*.webp"))
+    return sorted(filter(_is_own, directory.glob(f"{ANIMATION_STEM}*.webp")))
 
 
 def metrics(directory: Path) -> list[dict[str, Any]]:
     """Return the lines of metrics.jsonl, one per step, without those that cannot be read."""
     try:
-        text = (directory / METRICS_FILE).read_text()
+        text = (directory / METRICS_FILE).read_text(errors="replace")
     except OSError:
         return []
     lines = []
     for line in text.splitlines():
-        try:
+        with contextlib.suppress(ValueError, RecursionError):
             lines.append(json.loads(line))
-        except ValueError:
-            continue
-    return lines
+    return [line for line in lines if _is_line(line)]
 
 
 def measures(directory: Path) -> dict[str, float]:
     """Return the measures of a run's pictures that measures.json holds, by name; {} if the file cannot be read."""
     try:
         content = json.loads((directory / MEASURES_FILE).read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     entries = content.items() if isinstance(content, dict) else ()
     return {name: float(value) for name, value in entries if type(value) in (int, float)}
@@ -186,8 +218,41 @@ def _load(path: Path, kind: type[errors.TexjaxError], remedy: str) -> dict[str, 
     """Read a JSON object; raise an error of that kind, with that remedy, if the file holds none."""
     try:
         content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise kind(f"{path} cannot be read ({error}); {remedy}.") from error
     if not isinstance(content, dict):
         raise kind(f"{path} holds no JSON object; {remedy}.")
     return content
+
+
+def _is_of_type(key: str, value: Any) -> bool:
+    """Whether a value of run.json is one that its readers can use."""
+    if key.endswith("_paths"):
+        return isinstance(value, list) and all(isinstance(path, str) for path in value)
+    if isinstance(value, list) and key not in TYPES and key != "devices":  # a group of pictures
+        return all(isinstance(line, dict) and isinstance(line.get("name"), str) for line in value)
+    return isinstance(value, TYPES.get(key, object))
+
+
+def _is_line(line: Any) -> bool:
+    """Whether a line of metrics.jsonl is one that its readers can use."""
+    if not isinstance(line, dict) or not isinstance(line.get("step"), int) or "loss" not in line:
+        return False
+    return isinstance(line.get("terms", {}), dict) and isinstance(line.get("seconds", 0), NUMBER)
+
+
+def _are_declarations(runs: Any) -> bool:
+    """Whether the runs of sweep.json have ids that are names of folders."""
+    return isinstance(runs, list) and all(
+        isinstance(line, dict)
+        and isinstance(line.get("id"), str)
+        and Path(line["id"]).name == line["id"] not in (".", "..", "")
+        and isinstance(line.get("swept", {}), dict)
+        and isinstance(line.get("command", ""), str)
+        for line in runs
+    )
+
+
+def _is_own(path: Path) -> bool:
+    """Whether a path is a file of its folder, and no link to one elsewhere."""
+    return path.is_file() and path.resolve().is_relative_to(path.parent.resolve())

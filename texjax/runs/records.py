@@ -3,6 +3,7 @@
 `archive` lists the files of a run directory, and reads them. Every file is written atomically.
 """
 
+import hashlib
 import io
 import json
 import shlex
@@ -163,13 +164,29 @@ def wait(directory: Path) -> None:
     write_json(directory / archive.RUN_FILE, kept | {"status": "pending"})
 
 
-def end(directory: Path, record: dict[str, Any], status: str, steps: int, seconds: float, rollbacks: int = 0) -> None:
+def end(
+    directory: Path,
+    record: dict[str, Any],
+    status: str,
+    steps: int,
+    seconds: float,
+    rollbacks: int = 0,
+    results: Sequence[Path] = (),
+) -> None:
     """Write run.json of a run that has ended.
 
-    record: what `begin` returned. rollbacks: how often steps were taken again because a loss was no number.
+    Args:
+        directory: The run directory.
+        record: What `begin` returned.
+        status: One of `archive.STATUSES`.
+        steps: Taken so far.
+        seconds: That they took.
+        rollbacks: How often steps were taken again because a loss was no number.
+        results: The files that the run made; their hashes are recorded.
     """
     ending = {"status": status, "steps": steps, "seconds": round(seconds, 3), "peak_bytes": machine.peak_memory()}
     ending["rollbacks"] = rollbacks
+    ending["results"] = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in results}
     write_json(directory / archive.RUN_FILE, {**record, **ending})
 
 

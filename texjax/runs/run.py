@@ -81,7 +81,8 @@ def synthesize(
             with contextlib.suppress(errors.EnvironmentFault):
                 records.end(where, record, "failed", 0, time.perf_counter() - started)
             raise
-        records.end(where, record, status, last.step, time.perf_counter() - started, sum(progress.rollbacks.values()))
+        seconds, rollbacks = time.perf_counter() - started, sum(progress.rollbacks.values())
+        records.end(where, record, status, last.step, seconds, rollbacks, results)
         if status in archive.ENDED:
             points.finish(last)
         # The curve comes last: what draws it takes a second to import, and a killed run must not lack its picture.

@@ -62,7 +62,10 @@ def read_runs(sweep: Sweep, earlier: Mapping[str, archive.Run] = MappingProxyTyp
 
 def _read(directory: Path, entry: entries.Entry) -> archive.Run:
     try:
-        return archive.read(directory, entry.swept, entry.command)
+        earlier = archive.read(directory, entry.swept, entry.command)
+        if earlier.status in archive.ENDED:
+            archive.check_results(earlier)
+        return earlier
     except archive.Damaged as error:
         return archive.Run(directory, {}, {"status": "pending", "damaged": str(error)}, entry.swept)
 
@@ -126,7 +129,9 @@ def work(batch: Sequence[Task]) -> None:
     for task in batch:
         interrupts.check()
         with contextlib.suppress(archive.Damaged):
-            if archive.read(task.directory, {}).status in archive.ENDED:
+            earlier = archive.read(task.directory, {})
+            if earlier.status in archive.ENDED:
+                archive.check_results(earlier)
                 continue
         _carry_out(task)
 
@@ -134,9 +139,9 @@ def work(batch: Sequence[Task]) -> None:
 def _clear(directory: Path) -> None:
     """Make a run "pending": one that was cut short keeps its checkpoints, and whatever else there is is removed."""
     with contextlib.suppress(errors.TexjaxError, OSError):
-        run = archive.read(directory, {})
-        died = "error" not in run.record or run.record.get("again")
-        if run.status not in archive.ENDED and died and (directory / archive.CHECKPOINT_FOLDER).is_dir():
+        earlier = archive.read(directory, {})
+        died = "error" not in earlier.record or earlier.record.get("again")
+        if earlier.status not in archive.ENDED and died and (directory / archive.CHECKPOINT_FOLDER).is_dir():
             records.wait(directory)
             return
     shutil.rmtree(directory, ignore_errors=True)

@@ -4,6 +4,7 @@ The search never downloads: a run without its weights ends with a one-sentence e
 the command that downloads. A file in a folder of Keras or PyTorch is used only if its checksum is the published one.
 """
 
+import functools
 import hashlib
 import os
 from collections.abc import Iterator
@@ -101,6 +102,13 @@ FILES = {
 }
 
 
+# SHA-256 of the files that ship with texjax.
+SHIPPED = {
+    "compact.safetensors": "31d65cf94ff05af122ac79343721abd393abda58b5d3ffa62e6f39dabcca4e25",
+    "vgg19_channel_means.safetensors": "1a97e8b04782e3e05dc1da315ca9a5dfba50bd789eaf3bb73ceff53aa97f222b",
+}
+
+
 def project_folder() -> Path:
     """Return the folder `weights/` that ships with texjax: inside the installed package, or beside it in a clone."""
     return shipped.folder("weights")
@@ -120,7 +128,13 @@ def foreign_folders() -> list[Path]:
 
 
 def digest(path: Path, algorithm: str = "sha256") -> str:
-    """Return the hexadecimal checksum of a file."""
+    """Return the hexadecimal checksum of a file, which is read again only if it has changed."""
+    stat = path.stat()
+    return _digest(path, algorithm, stat.st_mtime_ns, stat.st_size)
+
+
+@functools.lru_cache(maxsize=64)
+def _digest(path: Path, algorithm: str, _modified: int, _size: int) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
@@ -129,6 +143,20 @@ def matches(path: Path, file: File) -> bool:
     """Return whether the checksum of the file at `path` is the published one, or begins with its published digits."""
     algorithm, _, expected = file.checksum.partition(":")
     return bool(expected) and digest(path, algorithm).startswith(expected)
+
+
+def check(path: Path) -> None:
+    """Raise TexjaxError for a shipped or published file, by name and size, that has another checksum."""
+    sha256 = SHIPPED.get(path.name) if path.parent == project_folder() else None
+    if sha256 and digest(path) != sha256:
+        raise errors.TexjaxError("the file is not the one that ships with texjax; install texjax again.")
+    for file in FILES.values():
+        same = path.name == file.filename and file.checksum and path.stat().st_size == file.size
+        if same and not matches(path, file):
+            raise errors.TexjaxError(
+                "the file is damaged, as its checksum is not the published one; remove it and get it again, for "
+                "example with `texjax weights fetch`."
+            )
 
 
 def identify(path: Path) -> File | None:

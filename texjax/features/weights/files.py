@@ -6,20 +6,23 @@ that an origin applies to its input are folded into conv1_1. That is exact at a 
 origin pads after it has subtracted its mean.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import h5py
 import numpy as np
+import pyfive
 import safetensors
 
 from texjax import atomic, errors
 from texjax.features.weights import catalog, origins, torch_files
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+# HDF5's address of data that is not in the file, and its class of arrays that are put together from other arrays.
+UNDEFINED, VIRTUAL = 2**64 - 1, 3
 LARGEST = 3 * 3 * 512 * 512  # numbers in a kernel of VGG-16 and VGG-19
 
 
@@ -86,6 +89,7 @@ def _parser(path: Path):
         head = file.read(9)
     if not head:
         raise errors.TexjaxError("the file is empty; get it again, for example with `texjax weights fetch`.")
+    catalog.check(path)
     if head.startswith(HDF5_MAGIC):
         return _parse_keras
     if head.startswith(torch_files.MAGICS):
@@ -100,28 +104,30 @@ def _parser(path: Path):
 
 
 def _parse_keras(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    # pyfive is written in Python: the C library loops forever on some damaged files, and follows links to others.
     layers = {}
-    with h5py.File(path) as file:
+    with pyfive.File(str(path)) as file:
         group: Any = file.get("model_weights", file)
         for name in map(_text, group.attrs["layer_names"]):
             match = origins.KERAS_NAME.fullmatch(name)
             if match:
-                arrays = [_hdf5_array(file, group[name], _text(key)) for key in group[name].attrs["weight_names"]]
+                arrays = [_hdf5_array(group[name], _text(key)) for key in group[name].attrs["weight_names"]]
                 kernel, bias = (array.astype(np.float32) for array in arrays)
                 layers["conv{}_{}".format(*match.groups())] = {"kernel": kernel, "bias": bias}
     return dict(sorted(layers.items())), {"preprocessing": "caffe"}
 
 
-def _hdf5_array(file: h5py.File, group: h5py.Group, key: str) -> np.ndarray:
-    """The array of a group, from the file itself: HDF5 can link to other files, and claim any size in a few bytes."""
-    data: Any = group[key]
-    if not isinstance(data, h5py.Dataset) or data.file.filename != file.filename or data.external or data.is_virtual:
+def _hdf5_array(group: Any, key: str) -> np.ndarray:
+    """The array of a group. HDF5 can claim any size in a few bytes, and pyfive follows no links to other files."""
+    data = group[key]
+    external = getattr(data.id, "data_offset", 0) == UNDEFINED or data.id.layout_class == VIRTUAL
+    if external or not isinstance(data, pyfive.Dataset):
         raise errors.TexjaxError(f"its array {key} lies in another file; get the file from its original address.")
     if data.size is None or data.size > LARGEST:
         raise errors.TexjaxError(
             f"its array {key} has the shape {list(data.shape or ())}, and no VGG has one so large."
         )
-    return np.asarray(data)
+    return np.asarray(data[...])
 
 
 def _text(value: str | bytes) -> str:
@@ -145,7 +151,26 @@ def _parse_safetensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
                 layers.setdefault(name, {})[part] = file.get_tensor(key)
             else:
                 layers[name] = file.get_tensor(key)
-    return layers, {key: value for key, value in metadata.items() if key != "format"}
+    if metadata.get("sha256", _digest(layers)) != _digest(layers):
+        raise errors.TexjaxError("the file is damaged, as its numbers are not those that were written; get it again.")
+    return layers, {key: value for key, value in metadata.items() if key not in ("format", "sha256")}
+
+
+def _digest(layers: Mapping[str, Any]) -> str:
+    """The SHA-256 of all arrays, in the order of their names."""
+    sha = hashlib.sha256()
+    for _, array in sorted(_tensors(layers).items()):
+        sha.update(np.ascontiguousarray(array, "<f4").view(np.uint8).data)
+    return sha.hexdigest()
+
+
+def _tensors(layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Canonical layers as arrays by name, such as "conv1_1.kernel"."""
+    tensors = {}
+    for name, value in layers.items():
+        parts = value.items() if isinstance(value, Mapping) else [("", value)]
+        tensors |= {f"{name}.{part}".rstrip("."): array for part, array in parts}
+    return tensors
 
 
 def _check(path: Path, layers: Mapping[str, Any]) -> None:
@@ -202,11 +227,7 @@ def write(path: str | os.PathLike[str], layers: Mapping[str, Any], metadata: Map
 
     Raises EnvironmentFault where the file cannot be written.
     """
-    tensors = {}
-    for name, value in layers.items():
-        parts = value.items() if isinstance(value, Mapping) else [("", value)]
-        tensors |= {f"{name}.{part}".rstrip("."): array for part, array in parts}
-    save(path, tensors, {**metadata, "format": "texjax"})
+    save(path, _tensors(layers), {**metadata, "format": "texjax", "sha256": _digest(layers)})
 
 
 def save(path: str | os.PathLike[str], tensors: Mapping[str, Any], metadata: Mapping[str, str]) -> None:

@@ -123,6 +123,7 @@ def shipped_means(network: str, weights: Layers | None = None) -> Means:
 def load(path: Path) -> Means:
     """Return the channel means in a file. Raises TexjaxError where it is missing or damaged."""
     try:
+        catalog.check(path)
         return dict(safetensors.numpy.load_file(path))
     except (OSError, safetensors.SafetensorError) as error:
         raise errors.TexjaxError(
