@@ -5,6 +5,7 @@ that a term of a config may name. `between` evaluates a loss outside of a config
 """
 
 from texjax.losses.analogy import analogy
+from texjax.losses.autocorrelation import autocorrelation
 from texjax.losses.between import between
 from texjax.losses.content import content
 from texjax.losses.gram import gram
@@ -14,5 +15,16 @@ from texjax.losses.mrf import mrf
 from texjax.losses.novelty import novelty
 from texjax.losses.smoothness import smoothness
 
-__all__ = ["analogy", "between", "content", "gram", "inter_frame", "mean", "mrf", "novelty", "smoothness"]
+__all__ = [
+    "analogy",
+    "autocorrelation",
+    "between",
+    "content",
+    "gram",
+    "inter_frame",
+    "mean",
+    "mrf",
+    "novelty",
+    "smoothness",
+]
 NAMES = tuple(name for name in __all__ if name != "between")

@@ -33,6 +33,7 @@ def device_errors() -> Iterator[None]:
         text = str(error)
         if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text or "out of memory" in text.lower():
             raise errors.EnvironmentFault(
-                "the device ran out of memory; use a smaller size, count or history_size, or batch_mode 'map'."
+                "the device ran out of memory; give a --memory-budget below what it has, a smaller size, fewer "
+                "outputs, or batch_mode 'map'; texjax plan shows what fits."
             ) from error
         raise

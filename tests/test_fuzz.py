@@ -1,0 +1,67 @@
+"""Damaged files of every kind are read or refused in one sentence; `experiments/fuzz.py` tries many more of them."""
+
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from experiments import fuzz
+
+READERS = (
+    *("pictures", "shapes", "tga", "weights", "configs", "records", "run configs", "metrics", "measures"),
+    *("resumed records", "resumed configs"),
+)
+
+
+@pytest.fixture(scope="module")
+def readers(tmp_path_factory) -> dict[str, fuzz.Reader]:
+    return fuzz.readers(tmp_path_factory.mktemp("readers"), None)
+
+
+def test_every_reader_is_tried(readers):
+    assert tuple(readers) == READERS
+
+
+@pytest.mark.parametrize("name", [name for name in READERS if name != "configs"])
+def test_what_is_not_damaged_is_read(name: str, readers: dict[str, fuzz.Reader], tmp_path: Path):
+    reader = readers[name]
+    seeds = reader.seeds[:1] if "r" in name and name != "pictures" and len(reader.seeds) > 20 else reader.seeds
+    for content in seeds[:20]:
+        assert fuzz.trial(reader, tmp_path / f"input{reader.suffix}", content) is None
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", READERS)
+def test_what_is_damaged_is_read_or_refused(name: str, readers: dict[str, fuzz.Reader], tmp_path_factory):
+    reader, path = readers[name], tmp_path_factory.mktemp("damaged") / f"input{readers[name].suffix}"
+
+    @settings(max_examples=60)
+    @given(st.integers(0, 2**64))
+    def check(seed: int) -> None:
+        assert fuzz.trial(reader, path, fuzz.damaged(random.Random(seed), reader.seeds)) in (None, "")
+
+    check()
+
+
+def test_a_reader_that_crashes_hangs_or_talks_too_much_is_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(fuzz, "SECONDS", 1)
+
+    def crash(path: Path) -> None:
+        raise KeyError("no")
+
+    def hang(path: Path) -> None:
+        while True:
+            pass
+
+    def talk(path: Path) -> None:
+        raise fuzz.errors.TexjaxError("two\nlines.")
+
+    kept = []
+    told = [
+        fuzz.trial(fuzz.Reader(read, []), tmp_path / "input", b"")
+        for read in (crash, hang, talk, lambda path: kept.append(b"x" * (fuzz.peak() + 400 * 2**20)))
+    ]
+    assert told[0] == "KeyError: 'no'" and told[1] == "TimeoutError: longer than 1 s"
+    assert told[2] and told[2].startswith("no sentence") and told[3] and told[3].endswith(" MiB")
