@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -21,7 +21,8 @@ from texjax.synthesis import schedule
 ROOT = Path(__file__).parent.parent
 # Files, in the folder of test data, for configs that need weights which texjax does not ship.
 WEIGHTS = {"snelgrove": "weights/vgg19_notop_block1-3.h5"}
-SLOW = {"analogies", "cnnmrf", "cnnmrf_transfer", "multiscale_style", "snelgrove"}  # configs that take over ten seconds
+# Configs that take over ten seconds, and "autocorrelation", which is `texture` with one term more.
+SLOW = {"analogies", "autocorrelation", "cnnmrf", "cnnmrf_transfer", "multiscale_style", "snelgrove"}
 ABLATIONS = configs.names("ablations/*.py")
 # Keys of every term beside the settings of its loss.
 TERM_KEYS = {"name", "weight", "layers", "octave_weights", "group", "rotations", "scales"}
@@ -72,20 +73,37 @@ def test_every_keyword_is_a_key(name: str):
         assert set(spec) == keywords(losses, spec.name) | TERM_KEYS, term
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in configs.names()])
-def test_tiny_runs(name: str, picture: Path, tmp_path: Path, request):
-    words = []
+class Tiny(NamedTuple):
+    """A run of a config's small variant."""
+
+    config: configs.Config
+    pictures: dict[str, list[Path]]
+    directory: Path
+    result: run.Result
+
+
+def tiny_run(name: str, picture: Path, folder: Path, request: pytest.FixtureRequest) -> Tiny:
+    words = ["--config.checkpoint_steps=1"]
     if name in WEIGHTS:
-        words = [f"--config.features.weights={request.getfixturevalue('test_data') / WEIGHTS[name]}"]
-    config = configs.load(f"{name}:tiny", [*words, "--config.checkpoint_steps=1"])
-    directory = tmp_path / "run"
+        words += [f"--config.features.weights={request.getfixturevalue('test_data') / WEIGHTS[name]}"]
+    config = configs.load(f"{name}:tiny", words)
+    directory = folder / "run"
     directory.mkdir()
-    content = tmp_path / "content.png"
+    content = folder / "content.png"
     Image.open(picture).transpose(Image.Transpose.ROTATE_90).save(content)
     groups = {"content": [content], "analogy": [content, picture, content]}
     used = {term.group for term in config.terms.values() if term.weight}
     pictures = {"sources": [picture]} | {group: paths for group, paths in groups.items() if group in used}
-    result = run.synthesize(config, pictures, lambda parts: directory)
+    return Tiny(config, pictures, directory, run.synthesize(config, pictures, lambda parts: directory))
+
+
+@pytest.mark.parametrize("name", sorted(set(configs.names()) - SLOW))
+def test_tiny_runs(name: str, picture: Path, tmp_path: Path, request):
+    check_result(tiny_run(name, picture, tmp_path, request))
+
+
+def check_result(tiny: Tiny) -> None:
+    config, _, directory, result = tiny
     assert (result.status, result.steps) == ("finished", schedule.total(config))
     for path in result.paths:
         if path.suffix in (".webp", ".gif"):
@@ -100,14 +118,18 @@ def test_tiny_runs(name: str, picture: Path, tmp_path: Path, request):
     assert values[-1] == pytest.approx(result.loss, rel=1e-5)
     assert values[-1] < values[-config.max_iter]  # at full size
     assert (pixels.std((1, 2, 3)) > 1).all()
-    _check_kills(config, pictures, directory, tmp_path)
 
 
-def _check_kills(config: configs.Config, pictures: dict[str, list[Path]], whole: Path, folder: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("name", configs.names())
+def test_tiny_has_the_same_bytes_after_every_kill(name: str, picture: Path, tmp_path: Path, request):
     """Kill a run after each of its progress pictures in turn, go on, and compare the bytes of all files."""
+    tiny = tiny_run(name, picture, tmp_path, request)
+    check_result(tiny)
+    config, pictures, whole, _ = tiny
     steps = sorted({int(path.name[1:5]) for path in (whole / "progress").iterdir()})
     for step in steps[1:]:
-        where = folder / f"killed_after_{step}"
+        where = tmp_path / f"killed_after_{step}"
         where.mkdir()
         with pytest.raises(test_resume.Killed):
             run.synthesize(config, pictures, lambda parts, where=where: where, test_resume.kill_at(step))

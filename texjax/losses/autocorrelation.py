@@ -12,7 +12,8 @@ from jaxtyping import Array, Float
 from texjax import types
 from texjax.losses import places
 
-Lags = Float[Array, "lags_down lags_right c"]  # odd sides, with the lag (0, 0) in the middle
+Mean = Float[Array, "1 1 c"]
+Lags = Float[Array, "_ _ c"]  # odd sides, with the lag (0, 0) in the middle
 
 
 def autocorrelation() -> types.Loss:
@@ -27,20 +28,20 @@ def autocorrelation() -> types.Loss:
     the octaves that are larger than a tile: coarse octaves see the largest distances.
     """
 
-    def summarize(views: Sequence[types.View]) -> list[tuple[Float[Array, " c"], Lags]]:
+    def summarize(views: Sequence[types.View]) -> list[tuple[Mean, Lags]]:
         summaries = []
         for view in views:
             features = view.features[0]
-            mean = features.mean((0, 1))
+            mean = features.mean((0, 1), keepdims=True)
             summaries.append((mean, _unbiased(features - mean)))
         return summaries
 
-    def join(summaries: list[tuple[Array, Lags]]) -> tuple[Array, Lags]:
+    def join(summaries: list[tuple[Mean, Lags]]) -> tuple[Mean, Lags]:
         height, width = (min(lags.shape[axis] for _, lags in summaries) for axis in (0, 1))
         lags = [_middle(lags, height, width) for _, lags in summaries]
         return jnp.stack([mean for mean, _ in summaries]).mean(0), jnp.stack(lags).mean(0)
 
-    def value(views: Sequence[types.View], targets: Sequence[tuple[Array, Lags]]) -> types.Scalar:
+    def value(views: Sequence[types.View], targets: Sequence[tuple[Mean, Lags]]) -> types.Scalar:
         return places.sum_of(
             [view.weight * _distance(view.features, *target) for view, target in zip(views, targets, strict=True)]
         )
@@ -48,20 +49,20 @@ def autocorrelation() -> types.Loss:
     return types.Loss(summarize, places.join_each_place(join), value, least=2)
 
 
-def _distance(features: Float[Array, "n h w c"], mean: Float[Array, " c"], target: Lags) -> types.Scalar:
+def _distance(features: Float[Array, "n h w c"], mean: Mean, target: Lags) -> types.Scalar:
     """The distance of a stack from a target, summed over its images."""
     height, width = features.shape[1:3]
-    spectrum = jnp.fft.rfft2(features - mean, axes=(1, 2))
+    spectrum = jnp.fft.rfft2(features - mean[None], axes=(1, 2))
     lags = jnp.fft.irfft2(_power(spectrum), (height, width), axes=(1, 2)) / (height * width)
     height, width = (
         min(2 * ((side - 1) // 2) + 1, own) for side, own in zip((height, width), target.shape, strict=False)
     )
     lags = jnp.roll(lags, (height // 2, width // 2), (1, 2))[:, :height, :width]
     target = _middle(target, height, width)
-    variance = target[height // 2, width // 2]
+    variance = target[height // 2, width // 2][None, None]
     # A channel that is constant in the source has no scale of its own.
     scale = jnp.maximum(variance, 1e-6 * variance.max())
-    return (((lags - target) / jnp.where(scale > 0, scale, 1)) ** 2).mean((1, 2, 3)).sum()
+    return (((lags - target[None]) / jnp.where(scale > 0, scale, 1)[None]) ** 2).mean((1, 2, 3)).sum()
 
 
 def _unbiased(features: Float[Array, "h w c"]) -> Lags:
@@ -72,7 +73,7 @@ def _unbiased(features: Float[Array, "h w c"]) -> Lags:
     down, right = height // 2, width // 2
     sums = jnp.roll(sums, (down, right), (0, 1))[: 2 * down + 1, : 2 * right + 1]
     rows, columns = (side - jnp.abs(jnp.arange(-reach, reach + 1)) for side, reach in ((height, down), (width, right)))
-    return sums / (rows[:, None] * columns)[..., None]
+    return sums / (rows[:, None] * columns[None])[..., None]
 
 
 def _power(spectrum: Array) -> Array:
