@@ -26,13 +26,14 @@ endif
 DOCS := texjax texjax.inits texjax.images.copies texjax.losses.joins texjax.losses.places texjax.optimizers.ranges \
 	texjax.sweeps.grids texjax.synthesis.loop texjax.synthesis.steps
 
-.PHONY: help setup native demo test test-slow test-native lint format docs clean
+.PHONY: help setup native demo test test-slow test-native audit lint format docs clean
 
 help:
 	@echo "make demo       draw an exemplar and synthesize from it, into demo/"
 	@echo "make test       run the tests that are quick (ARGS='-k gram' is passed on to pytest)"
 	@echo "make test-slow  run the slow ones (SLOW='slow and not network' chooses by marker)"
 	@echo "make test-native  compile the convolutions by oneDNN, and run their tests"
+	@echo "make audit      look for known weaknesses of the installed packages, by pip-audit"
 	@echo "make lint       check format, style and types"
 	@echo "make format     format, and repair what can be repaired"
 	@echo "make docs       pages of the API, into site/"
@@ -59,6 +60,12 @@ test-slow: $(READY)
 
 test-native: native
 	$(BIN)/python -m pytest -m "slow or not slow" tests/features/test_native.py tests/features/test_native_library.py $(ARGS)
+
+# In an environment of its own, so that its packages are not audited too.
+audit: $(READY)
+	$(BIN)/python -m venv .venv/audit
+	.venv/audit/bin/python -m pip install --quiet pip-audit
+	.venv/audit/bin/pip-audit --path $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

@@ -48,7 +48,8 @@ class Folder:
         record = {"status": status, "seconds": 1.5 * seed, "source_paths": [str(self.path / "source.png")]}
         record |= {"error": "too small."} if status == "failed" else {}
         (directory / "run.json").write_text(json.dumps(record))
-        (directory / "metrics.jsonl").write_text(f'{{"loss": 7.0}}\n{{"loss": [{seed}.0, {seed + 1}.0]}}\n')
+        lines = [{"step": 0, "loss": 7.0}, {"step": 1, "loss": [float(seed), seed + 1.0]}]
+        (directory / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
         if measured:
             # The file is newer than the picture, so that the run is not measured again.
             (directory / "measures.json").write_text(json.dumps(values))

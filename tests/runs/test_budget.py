@@ -99,7 +99,10 @@ def test_free_memory_is_at_most_that_of_the_machine():
     assert 0 < budget.free() <= psutil.virtual_memory().total
 
 
-@pytest.mark.parametrize(("side", "tile"), [(256, 0), (512, 0), (768, 256)])
+@pytest.mark.parametrize(
+    ("side", "tile"),
+    [(256, 0), pytest.param(512, 0, marks=pytest.mark.slow), pytest.param(768, 256, marks=pytest.mark.slow)],
+)
 def test_the_estimate_is_about_what_the_program_takes(side, tile):
     """Arguments, results and temporaries of the compiled program, without the process and what oneDNN takes."""
     asked = config(side, tile=tile, **{"features.backend": "xla"})

@@ -94,7 +94,7 @@ def test_time_grows_with_the_work(source, device):
     assert three - two == pytest.approx(4 * six, rel=0.01)
 
 
-@pytest.mark.parametrize(("history_size", "frames"), [(2, 1), (20, 3)])
+@pytest.mark.parametrize(("history_size", "frames"), [(2, 1), pytest.param(20, 3, marks=pytest.mark.slow)])
 def test_memory_is_about_that_of_the_whole_program(history_size, frames, source, device, no_process):
     """The program that runs, as compiled: its arguments, results and temporaries (these times SCRATCH)."""
     device(1e9)

@@ -19,7 +19,7 @@ def needs(layers: list[str], padding: str, halo: int, stride: int) -> list[crops
     return [crops.Need(grids.of_network(NAMES, padding, layer), halo, stride) for layer in layers]
 
 
-@hypothesis.settings(max_examples=30)
+@hypothesis.settings(max_examples=12)
 @hypothesis.given(
     strategies.data(), LAYERS, strategies.sampled_from(PADDINGS), strategies.integers(0, 2), strategies.integers(1, 2)
 )

@@ -83,7 +83,7 @@ def check(results: list[Any], tolerance: float) -> None:
     [
         pytest.param("valid", "average", marks=pytest.mark.slow),
         pytest.param("same", "max", marks=pytest.mark.slow),
-        ("reflect", "average"),
+        pytest.param("reflect", "average", marks=pytest.mark.slow),
         ("circular", "max"),
     ],
 )
