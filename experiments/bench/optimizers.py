@@ -52,7 +52,7 @@ def scipy_run(problem, args, start, steps):
     return result.x.reshape(start.shape).astype(np.float32), time.perf_counter() - begin, 0
 
 
-def texjax_run(name, problem, args, start, steps):
+def texjax_run(name, problem, args, start, count):
     """Minimize by a minimizer of `RUNS`; return the image, seconds of warm steps, and failed line searches.
 
     The seconds are those of all steps at the pace of the steps after the first ten, which include compiling.
@@ -60,10 +60,10 @@ def texjax_run(name, problem, args, start, steps):
     minimizer, settings = RUNS[name]
     program = steps.program(minimizer(problem.value, **settings), 10)
     keys = jax.random.split(jax.random.key(0), 1)
-    iterates = list(loop.iterate(program, start[None], keys, args, max_iter=steps, save_every=10))
+    iterates = list(loop.iterate(program, start[None], keys, args, max_iter=count, save_every=10))
     failed = sum(int(iterate.metrics["failed"].sum()) for iterate in iterates)
     pace = statistics.median(iterate.seconds / 10 for iterate in iterates[2:])
-    return iterates[-1].images[0], pace * steps, failed
+    return iterates[-1].images[0], pace * count, failed
 
 
 def bare_seconds(evaluate, inputs):
