@@ -24,11 +24,12 @@ def test_every_reader_is_tried(readers):
     assert tuple(readers) == READERS
 
 
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", [name for name in READERS if name != "configs"])
 def test_what_is_not_damaged_is_read(name: str, readers: dict[str, fuzz.Reader], tmp_path: Path):
     reader = readers[name]
-    seeds = reader.seeds[:1] if "r" in name and name != "pictures" and len(reader.seeds) > 20 else reader.seeds
-    for content in seeds[:20]:
+    # Of records the first is whole, and the others hold a strange value each.
+    for content in reader.seeds[:1] if len(reader.seeds) > 20 else reader.seeds:
         assert fuzz.trial(reader, tmp_path / f"input{reader.suffix}", content) is None
 
 

@@ -23,7 +23,7 @@ from scipy import optimize
 from experiments import exemplars
 from texjax import features, images, inits, losses, optimizers, types
 from texjax.optimizers import ranges, scaling
-from texjax.synthesis import loop, objective
+from texjax.synthesis import loop, objective, steps
 
 RUNS = {
     "lbfgs penalty": (optimizers.lbfgs, dict(range="penalty")),

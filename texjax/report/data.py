@@ -180,9 +180,12 @@ def _json_equal(a: Any, b: Any) -> bool:
 def _mean(value: Any) -> float | None:
     """Return a number, or the mean of a list of numbers, to four digits; None if one is missing or not finite."""
     values = value if isinstance(value, list) else [value]
-    if not values or not all(isinstance(number, int | float) and math.isfinite(number) for number in values):
+    if not values or not all(isinstance(number, int | float) and abs(number) < math.inf for number in values):
         return None
-    return float(f"{statistics.fmean(values):.4g}")
+    try:
+        return float(f"{statistics.fmean(values):.4g}")
+    except OverflowError:  # JSON has integers of any size
+        return None
 
 
 def _json_value(value: Any) -> Any:

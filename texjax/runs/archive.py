@@ -49,6 +49,7 @@ STATUSES = (*ENDED, "interrupted", "failed", "running", "pending")
 
 
 NUMBER = (int, float)
+PICTURE_GROUPS = ("sources", "content", "analogy", "init")  # keys of run.json with names and hashes
 # The types of what run.json may hold, where a reader relies on them.
 TYPES = {
     "command": str,
@@ -211,7 +212,7 @@ def measures(directory: Path) -> dict[str, float]:
     except (OSError, ValueError, RecursionError):
         return {}
     entries = content.items() if isinstance(content, dict) else ()
-    return {name: float(value) for name, value in entries if type(value) in (int, float)}
+    return {name: float(value) for name, value in entries if type(value) in (int, float) and abs(value) < 1e300}
 
 
 def _load(path: Path, kind: type[errors.TexjaxError], remedy: str) -> dict[str, Any]:
@@ -229,8 +230,10 @@ def _is_of_type(key: str, value: Any) -> bool:
     """Whether a value of run.json is one that its readers can use."""
     if key.endswith("_paths"):
         return isinstance(value, list) and all(isinstance(path, str) for path in value)
-    if isinstance(value, list) and key not in TYPES and key != "devices":  # a group of pictures
-        return all(isinstance(line, dict) and isinstance(line.get("name"), str) for line in value)
+    if key in PICTURE_GROUPS:
+        return isinstance(value, list) and all(
+            isinstance(line, dict) and isinstance(line.get("name"), str) for line in value
+        )
     return isinstance(value, TYPES.get(key, object))
 
 

@@ -14,6 +14,7 @@ import functools
 import hashlib
 import json
 import logging
+import sys
 import time
 import warnings
 from collections.abc import Iterable, Iterator
@@ -53,6 +54,7 @@ class Checkpoints:
         self._folder, self._seconds, self._steps = directory / archive.CHECKPOINT_FOLDER, seconds, steps
         self._saved_at, self._saved_step, self._wait = time.monotonic(), 0, 0.0  # the start needs no checkpoint
         self._manager: Any = None
+        self._hooks = contextlib.ExitStack()
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -60,6 +62,7 @@ class Checkpoints:
     def __exit__(self, *exception: object) -> None:
         if self._manager is not None:
             self._manager.close()
+        self._hooks.close()
 
     def go_on(self, step: int) -> None:
         """Remove the checkpoints after that step, which are damaged; with -1, all that there are."""
@@ -133,7 +136,7 @@ class Checkpoints:
         if self._manager is None:
             import orbax.checkpoint as ocp
 
-            logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax tells of each file
+            self._hooks.enter_context(_quiet())
             options = ocp.CheckpointManagerOptions(
                 max_to_keep=KEPT, enable_async_checkpointing=False, cleanup_tmp_directories=True
             )
@@ -201,6 +204,28 @@ class Checkpoints:
 def warn_damaged(error: Damaged) -> None:
     """Say that a checkpoint is passed over."""
     warnings.warn(f"{error}; an earlier one is looked for.", errors.TexjaxWarning, stacklevel=2)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Print nothing of what Orbax tells of each file and of errors, which are raised as well.
+
+    Where a file operation ends after Orbax has given up and closed its event loop, Python prints that too.
+    """
+    logger, before = logging.getLogger("absl"), sys.unraisablehook
+    level = logger.level
+
+    def hook(unraisable: Any) -> None:
+        if str(unraisable.exc_value) != "Event loop is closed":
+            before(unraisable)
+
+    logger.setLevel(logging.CRITICAL)
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        sys.unraisablehook = before
 
 
 @contextlib.contextmanager
