@@ -21,6 +21,10 @@ import texjax
 from texjax import errors, interrupts
 from texjax.cli import devices, measure, plan, report, resume, sweep, synthesize, transfer, weights
 
+CACHE_FAULT = (
+    "the cache of compiled programs cannot be used, so that they are compiled anew; remove or mend its folder, which "
+    "TEXJAX_COMPILATION_CACHE names, or else lies in the user's cache folder."
+)
 COMMANDS = (synthesize, transfer, resume, plan, sweep, report, measure, weights, devices)
 
 
@@ -69,11 +73,12 @@ def _show_warnings_as_sentences() -> None:
     show, shown = warnings.showwarning, set()
 
     def print_once(message: Warning | str, category: type[Warning], *where: Any) -> None:
-        if not issubclass(category, errors.TexjaxWarning):
+        text = CACHE_FAULT if "persistent compilation cache" in str(message) else str(message)
+        if text != CACHE_FAULT and not issubclass(category, errors.TexjaxWarning):
             show(message, category, *where)
-        elif str(message) not in shown:
-            shown.add(str(message))
-            print(f"texjax: {message}", file=sys.stderr)
+        elif text not in shown:
+            shown.add(text)
+            print(f"texjax: {text}", file=sys.stderr)
 
     warnings.showwarning = print_once
 
