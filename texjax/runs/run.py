@@ -136,6 +136,11 @@ def _prepared(
             return config, optimize.prepare(config, pictures, paths, saved), points
         except checkpoints.Damaged as error:
             checkpoints.warn_damaged(error)
+    warnings.warn(
+        f"{begun.directory} holds no checkpoint that can be used, so the run begins anew.",
+        errors.TexjaxWarning,
+        stacklevel=2,
+    )
     return config, optimize.prepare(config, pictures, paths), points
 
 

@@ -112,3 +112,13 @@ def test_on_this_machine(place):
     place.sweep("few", "serial")
     place.sweep("few", "slurm", "--engine", "slurm", "--jobs", 2, "--option", "cluster=local", "--gpus", 0)
     assert place.pictures("slurm") == place.pictures("serial") and len(place.pictures("slurm")) == 4
+
+
+def test_a_preempted_batch_is_submitted_again():
+    pytest.importorskip("submitit")
+    calls = []
+    requeued = slurm_cluster.Requeued(calls.append)
+    requeued(["task"])
+    again = requeued.checkpoint(["task"])
+    again.function(*again.args, **again.kwargs)
+    assert calls == [["task"], ["task"]]
