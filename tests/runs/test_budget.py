@@ -101,7 +101,7 @@ def test_free_memory_is_at_most_that_of_the_machine():
 
 @pytest.mark.parametrize(
     ("side", "tile"),
-    [(256, 0), pytest.param(512, 0, marks=pytest.mark.slow), pytest.param(768, 256, marks=pytest.mark.slow)],
+    [(256, 0), pytest.param(512, 256, marks=pytest.mark.slow)],
 )
 def test_the_estimate_is_about_what_the_program_takes(side, tile):
     """Arguments, results and temporaries of the compiled program, without the process and what oneDNN takes."""
