@@ -23,6 +23,8 @@ ROOT = Path(__file__).parent.parent
 WEIGHTS = {"snelgrove": "weights/vgg19_notop_block1-3.h5"}
 # Configs that take over ten seconds, and "autocorrelation", which is `texture` with one term more.
 SLOW = {"analogies", "autocorrelation", "cnnmrf", "cnnmrf_transfer", "multiscale_style", "snelgrove"}
+# Configs that are killed in every continuous integration, and not in thorough tests alone.
+KILLED = {"animation", "cnnmrf", "multiscale_style", "random", "snelgrove", "texture"}
 ABLATIONS = configs.names("ablations/*.py")
 # Keys of every term beside the settings of its loss.
 TERM_KEYS = {"name", "weight", "layers", "octave_weights", "group", "rotations", "scales"}
@@ -97,7 +99,11 @@ def tiny_run(name: str, picture: Path, folder: Path, request: pytest.FixtureRequ
     return Tiny(config, pictures, directory, run.synthesize(config, pictures, lambda parts: directory))
 
 
-@pytest.mark.parametrize("name", sorted(set(configs.names()) - SLOW))
+# The other slow ones run before they are killed, below.
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in configs.names() if n not in SLOW & KILLED],
+)
 def test_tiny_runs(name: str, picture: Path, tmp_path: Path, request):
     check_result(tiny_run(name, picture, tmp_path, request))
 
@@ -122,7 +128,9 @@ def check_result(tiny: Tiny) -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*holds no checkpoint")  # a run that is killed before its first one
-@pytest.mark.parametrize("name", sorted({*SLOW, "animation", "random", "texture"}))
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.thorough] * (n not in KILLED)) for n in configs.names()]
+)
 def test_tiny_has_the_same_bytes_after_every_kill(name: str, picture: Path, tmp_path: Path, request):
     """Kill a run after each of its progress pictures in turn, go on, and compare the bytes of all files."""
     tiny = tiny_run(name, picture, tmp_path, request)

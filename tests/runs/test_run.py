@@ -313,6 +313,7 @@ def compilations():
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_matches_that_hold_for_some_steps(pictures, tmp_path, compilations):
     """Two outputs, two sizes, periods that divide neither each other nor the chunks: a row a step, one program."""
     mrf = {"name": "mrf", "weight": 1.0, "layers": {"conv1_1": 1.0}, "octave_weights": ()}

@@ -81,8 +81,9 @@ def check(results: list[Any], tolerance: float) -> None:
 @pytest.mark.parametrize(
     ("padding", "pool"),
     [
-        pytest.param("valid", "average", marks=pytest.mark.slow),
-        pytest.param("reflect", "max", marks=pytest.mark.slow),
+        pytest.param("valid", "average", marks=[pytest.mark.slow, pytest.mark.thorough]),
+        pytest.param("same", "max", marks=[pytest.mark.slow, pytest.mark.thorough]),
+        pytest.param("reflect", "average", marks=pytest.mark.slow),
         ("circular", "max"),
     ],
 )
