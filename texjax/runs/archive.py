@@ -152,8 +152,20 @@ def read(directory: Path, swept: dict[str, Any], command: str = "") -> Run:
     return Run(directory, config, {"command": command} | record, swept)
 
 
-def check_results(run: Run) -> None:
-    """Raise Damaged if a picture that the run made is not any more what its record says. Reads all of them."""
+def read_whole(directory: Path, swept: dict[str, Any], command: str = "") -> Run:
+    """Read a run as `read` does, and all pictures of a run that has ended, by the hashes in its record.
+
+    Raises:
+        Damaged: As `read`, and if a picture is not any more what the record says.
+    """
+    run = read(directory, swept, command)
+    if run.status in ENDED:
+        _check_results(run)
+    return run
+
+
+def _check_results(run: Run) -> None:
+    """Raise Damaged if a picture that the run made is not any more what its record says."""
     for name, sha256 in run.record.get("results", {}).items():
         try:
             with (run.directory / name).open("rb") as file:

@@ -150,8 +150,7 @@ def go_on(directory: Path, about: dict[str, Any], record: Mapping[str, Any], ste
 
     record: The content of run.json so far. about: As for `begin`.
     """
-    earlier = {key: value for key, value in record.items() if key not in ("error", "again")}
-    renewed = {**earlier, "status": "running", "resumed": [*record.get("resumed", []), step]}
+    renewed = {**_without_error(record), "status": "running", "resumed": [*record.get("resumed", []), step]}
     write_json(directory / archive.CONFIG_FILE, about["config"])
     write_json(directory / archive.RUN_FILE, renewed)
     return renewed
@@ -160,8 +159,12 @@ def go_on(directory: Path, about: dict[str, Any], record: Mapping[str, Any], ste
 def wait(directory: Path) -> None:
     """Record in run.json of a run that did not end that it is to go on."""
     record = json.loads((directory / archive.RUN_FILE).read_text())
-    kept = {key: value for key, value in record.items() if key not in ("error", "again")}
-    write_json(directory / archive.RUN_FILE, kept | {"status": "pending"})
+    write_json(directory / archive.RUN_FILE, _without_error(record) | {"status": "pending"})
+
+
+def _without_error(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of a run without what `fail` wrote into it."""
+    return {key: value for key, value in record.items() if key not in ("error", "again")}
 
 
 def end(

@@ -62,10 +62,7 @@ def read_runs(sweep: Sweep, earlier: Mapping[str, archive.Run] = MappingProxyTyp
 
 def _read(directory: Path, entry: entries.Entry) -> archive.Run:
     try:
-        earlier = archive.read(directory, entry.swept, entry.command)
-        if earlier.status in archive.ENDED:
-            archive.check_results(earlier)
-        return earlier
+        return archive.read_whole(directory, entry.swept, entry.command)
     except archive.Damaged as error:
         return archive.Run(directory, {}, {"status": "pending", "damaged": str(error)}, entry.swept)
 
@@ -129,9 +126,7 @@ def work(batch: Sequence[Task]) -> None:
     for task in batch:
         interrupts.check()
         with contextlib.suppress(archive.Damaged):
-            earlier = archive.read(task.directory, {})
-            if earlier.status in archive.ENDED:
-                archive.check_results(earlier)
+            if archive.read_whole(task.directory, {}).status in archive.ENDED:
                 continue
         _carry_out(task)
 
