@@ -4,7 +4,8 @@ import argparse
 import itertools
 import math
 import statistics
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from texjax import features, images, measures
 
 # Layers at which the Gram error of VGG-19 is taken: those that texture recipes in papers optimize, and others between.
 OPTIMIZED, HELD_OUT = ("pool1", "conv3_2"), ("conv1_1", "pool2", "conv3_4")
+OTHER = "other crop"
 Values = dict[str, float]
 
 
@@ -24,12 +26,14 @@ class Variant(NamedTuple):
     """A row of the table: a config and what is changed in it, as on the command line.
 
     as_long_as: the name of an earlier variant. This one then gets the time of that one instead of all its iterations.
+    draw: (source [h, w, 3], (height, width), seed) -> picture, for methods without a config, which have none.
     """
 
     name: str
-    config: str
+    config: str = ""
     overrides: Sequence[str] = ()
     as_long_as: str = ""
+    draw: Callable[[np.ndarray, tuple[int, int], int], np.ndarray] | None = None
 
 
 def parser(description: str | None, *, size: int, octaves: int, iterations: int) -> argparse.ArgumentParser:
@@ -86,23 +90,42 @@ def _fitted(picture: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.pad(picture, missing)[:height, :width]
 
 
-def compare(args: argparse.Namespace, variants: Sequence[Variant]) -> dict[str, Values]:
+def compare(
+    args: argparse.Namespace,
+    variants: Sequence[Variant],
+    textures: Mapping[str, np.ndarray] | None = None,
+    others: Mapping[str, np.ndarray] | None = None,
+) -> dict[str, Values]:
     """Run every variant on every texture and seed, and return the means over these by variant.
 
     Prints the table, and writes the pictures and a contact sheet of those of the first seed: a row for each texture,
     with the source and then the variants.
+
+    Args:
+        args: of `parser`.
+        variants: the rows for each texture.
+        textures: name -> source [h, w, 3]; those of `args` if left out.
+        others: name -> another picture of the texture, which is measured as the variant "other crop": what a perfect
+            result would have.
     """
     args.output.mkdir(parents=True, exist_ok=True)
-    extractor, textures = features.vgg19(weights=args.weights), sources(args.pictures, args.size)
+    extractor = features.vgg19(weights=args.weights)
+    textures = sources(args.pictures, args.size) if textures is None else textures
     common = [f"--config.size=({args.size}, {args.size})", f"--config.octaves={args.octaves}"]
-    common += [f"--config.max_iter={args.iterations}", "--config.tol=0.0"]
+    common += ["--config.tol=0.0"] + ([f"--config.max_iter={args.iterations}"] if args.iterations else [])
     rows: dict[tuple[str, str, int], Values] = {}
     pictures = {name: [source] for name, source in textures.items()}
-    for variant in variants:
+    crops = [Variant(OTHER)] if others else []
+    for variant in [*crops, *variants]:
         for (texture, source), seed in itertools.product(textures.items(), range(args.seeds)):
-            config = configs.load(variant.config, [*common, *variant.overrides, f"--config.seed={seed}"])
-            limit = rows[variant.as_long_as, texture, seed]["seconds"] if variant.as_long_as else math.inf
-            last = _last_within(limit, config, source)
+            if variant.name == OTHER and others:
+                last = timed.Moment(0.0, 0, others[texture])
+            elif variant.draw:
+                last = _drawn(variant.draw, source, args.size, seed)
+            else:
+                config = configs.load(variant.config, [*common, *variant.overrides, f"--config.seed={seed}"])
+                limit = rows[variant.as_long_as, texture, seed]["seconds"] if variant.as_long_as else math.inf
+                last = _last_within(limit, config, source)
             row = values(extractor, last, source, args.octaves)
             if not rows:
                 print(line("texture", "variant", *row), line(*["---"] * (2 + len(row))), sep="\n")
@@ -111,10 +134,18 @@ def compare(args: argparse.Namespace, variants: Sequence[Variant]) -> dict[str, 
             images.save(args.output / file_name(texture, variant.name, seed), last.image)
             pictures[texture] += [last.image] if seed == 0 else []
     sheet(args.output / "sheet.png", list(pictures.values()), (args.size, args.size))
-    means = {variant.name: _means([row for key, row in rows.items() if key[0] == variant.name]) for variant in variants}
+    names = dict.fromkeys(name for name, _, _ in rows)
+    means = {name: _means([row for key, row in rows.items() if key[0] == name]) for name in names}
     for name, mean in means.items():
         print(line("mean", name, *mean.values()))
     return means
+
+
+def _drawn(draw: Callable[..., np.ndarray], source: np.ndarray, size: int, seed: int) -> timed.Moment:
+    """The picture of a method without steps."""
+    begin = time.perf_counter()
+    image = draw(source, (size, size), seed)
+    return timed.Moment(time.perf_counter() - begin, 0, np.clip(image, 0, 1))
 
 
 def _last_within(limit: float, config: configs.Config, source: np.ndarray) -> timed.Moment:

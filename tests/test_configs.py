@@ -27,7 +27,7 @@ SLOW = {"analogies", "autocorrelation", "cnnmrf", "cnnmrf_transfer", "multiscale
 KILLED = {"animation", "cnnmrf", "multiscale_style", "random", "snelgrove", "texture"}
 ABLATIONS = configs.names("ablations/*.py")
 # Keys of every term beside the settings of its loss.
-TERM_KEYS = {"name", "weight", "layers", "octave_weights", "group", "rotations", "scales"}
+TERM_KEYS = {"name", "weight", "when", "layers", "octave_weights", "group", "rotations", "scales"}
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ NAMES = {
     images: "EXTENSIONS MAX_PIXELS load load_with_alpha read_text resize save shape sources",
     losses: "analogy autocorrelation between content gram inter_frame mean mrf novelty smoothness",
     measures: "MEANINGS SMALLEST axial bands check_sizes color_distance displacement_score fitting_octaves gram_errors "
-    "largest_octaves measure_all seam wavelet_kl",
+    "largest_octaves measure_all periodicity seam wavelet_kl",
     optimizers: "adam lbfgs lbfgsb optax_lbfgs",
     pyramid: "MODES Octave TAPS check enlarge expand gaussian laplacian reduce size sizes stretch",
     types: "Additive AnyImage AnyImages Exemplars Extractor Feature Features Grid Image Images Loss Mask Masks "
@@ -38,8 +38,8 @@ NAMES = {
 # The modules whose functions compute; the others deal with files, configs and errors.
 COMPUTING = (texjax, features, losses, measures, optimizers, pyramid)
 # Functions whose method no paper describes.
-OUR_OWN = """between check check_sizes compact fitting_octaves iterate largest_octaves measure measure_all seam size
-sizes stretch"""
+OUR_OWN = """between check check_sizes compact fitting_octaves iterate largest_octaves measure measure_all periodicity
+seam size sizes stretch"""
 
 
 def public(module: ModuleType) -> list[str]:

@@ -13,7 +13,8 @@ from experiments import contact_sheet, tabulate
 from texjax import config as configs
 from texjax import errors
 
-PIXEL = ("wavelet_kl", "displacement_score", "color_distance", "seam", "bands", "axial")  # measures without a network
+# Measures without a network.
+PIXEL = ("wavelet_kl", "displacement_score", "color_distance", "seam", "bands", "axial", "periodicity")
 
 
 def picture(path: Path, side: int, seed: int) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from texjax import checks, errors, images, measures, progress, types
 from texjax import config as configs
-from texjax.runs import arrays, budget, inputs
+from texjax.runs import arrays, budget, inputs, suiting
 from texjax.synthesis import loop, optimize, schedule
 
 Picture: TypeAlias = arrays.Picture
@@ -90,7 +90,7 @@ def analogy(
     names = [str(x) if isinstance(x, str | os.PathLike) else "" for x in (a, a_prime, b)]
     inputs.check_analogy(fitted, [(name, layer.color.shape) for name, layer in zip(names, layers, strict=True)])
     pictures = {"sources": [fitted[1]], "content": [fitted[2]], "analogy": fitted}
-    return _run(inputs.with_padding(settings, [layers[1].color]), pictures, layers[2].alpha)
+    return _run(suiting.settle(settings, [layers[1].color]), pictures, layers[2].alpha)
 
 
 def iterate(
@@ -196,10 +196,10 @@ def _run(config: configs.Config, pictures: dict[str, list[np.ndarray]], alpha: n
 
 
 def _sources(config: configs.Config, sources: Pictures) -> tuple[configs.Config, list[np.ndarray]]:
-    """The config with the padding that suits the sources, and these at the size that the config wants."""
+    """The config with what suits the sources, and these at the size that the config wants."""
     originals = _all_images(config, "sources", sources)
     fitted = [inputs.fit(config, "sources", i, image) for i, image in enumerate(originals)]
-    return inputs.with_padding(config, originals), fitted
+    return suiting.settle(config, originals), fitted
 
 
 def _all_images(config: configs.Config, group: str, pictures: Pictures) -> list[np.ndarray]:

@@ -32,6 +32,7 @@ REAL = {  # key -> smallest value
     "jitter.pixels": 0,
     "jitter.color": 0,
 }
+WHEN = ("always", "periodic")  # a term counts for all sources, or for those that repeat
 MAX_COPIES = 12  # to either side; more would only cost time
 
 
@@ -62,6 +63,8 @@ def values(config: configs.Config) -> None:
 def _term(name: str, term: configs.Config) -> None:
     """Raise TexjaxError where a weight is no finite number, or copies are no number of copies."""
     validate.real(f"{name}.weight", term.weight)
+    if term.when not in WHEN:
+        raise errors.unknown(f"value of {name}.when", term.when, WHEN)
     for layer, weight in term.layers.items():
         validate.real(f"{name}.layers.{layer}", weight)
     for i, weight in enumerate(term.octave_weights):

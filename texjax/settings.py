@@ -14,6 +14,7 @@ from texjax import errors
 # Keys of every term beside the settings of its loss, with their defaults; see `types.Term` and `types.Exemplars`.
 TERM = {
     "weight": 1.0,
+    "when": "always",
     "layers": inspect.Parameter.empty,
     "octave_weights": (),
     "group": "sources",

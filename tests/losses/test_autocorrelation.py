@@ -43,7 +43,8 @@ def expected(image: np.ndarray, *sources: np.ndarray) -> float:
     lags = [(i, j) for i in range(-down, down + 1) for j in range(-right, right + 1)]
     target = {lag: np.mean([unbiased(s - s.mean((0, 1)), *lag) for s in wide], axis=0) for lag in lags}
     errors = [(circular(image - mean, *lag) - target[lag]) / target[0, 0] for lag in lags]
-    return float(np.mean(np.square(errors)))
+    energy = [target[lag] / target[0, 0] for lag in lags]
+    return float(np.sum(np.square(errors)) / np.sum(np.square(energy)))
 
 
 @settings(max_examples=8)

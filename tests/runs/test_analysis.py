@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from texjax import config as configs
-from texjax.runs import inputs
+from texjax.runs import suiting
 
 WAVE = 0.5 + 0.2 * np.sin(2 * np.pi * np.arange(64) / 64)
 TILE = np.broadcast_to(WAVE[None, :, None] * WAVE[:, None, None], (64, 64, 3)).astype(np.float32)
@@ -26,5 +26,5 @@ CUT = TILE[:, :49]  # from 0.5 to 0.3, times a wave
     ],
 )
 def test_padding_of_the_analysis(spec: str, words: list[str], sources: list[np.ndarray], expected: tuple[str, str]):
-    config = inputs.with_padding(configs.load(spec, words), sources)
+    config = suiting.with_padding(configs.load(spec, words), sources)
     assert configs.source_padding(config) == expected

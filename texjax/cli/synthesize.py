@@ -278,8 +278,11 @@ def _terms_with(config: configs.Config, setting: str) -> list[str]:
 
 
 def feature_terms(config: configs.Config) -> list[str]:
-    """Return the names of the terms of features of the sources: all but smoothness ("form") and frames ("shift")."""
-    terms = {name: term for name, term in config.terms.items() if term.group == "sources"}
+    """Return the names of the terms of features of the sources: all but smoothness ("form") and frames ("shift").
+
+    Terms for textures that repeat keep layers of their own.
+    """
+    terms = {n: term for n, term in config.terms.items() if term.group == "sources" and term.when == "always"}
     return [name for name, term in terms.items() if not {"form", "shift"} & set(term)]
 
 

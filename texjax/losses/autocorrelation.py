@@ -17,7 +17,11 @@ Lags = Float[Array, "_ _ c"]  # odd sides, with the lag (0, 0) in the middle
 
 
 def autocorrelation() -> types.Loss:
-    """Distance of the channels' autocovariances: mean over lags and channels of ((R_ij - T_ij) / T_00)^2.
+    """Distance of the channels' autocovariances, relative to those of the sources.
+
+    The value is sum_cij ((R_cij - T_cij) / T_c00)^2 / sum_cij (T_cij / T_c00)^2, over the channels c and the lags
+    (i, j) of the output and of the sources. So it is 1 for an output without any structure, and one weight serves
+    textures whose repetition is strict and those whose repetition is loose.
 
     R_ij is the mean over the pixels of (F(x) - m) (F(x + (i, j)) - m), where m is the mean of the channel in the
     sources. The output repeats, so its lags wrap around. A source ends at its edges, so that each lag is the mean over
@@ -62,7 +66,9 @@ def _distance(features: Float[Array, "n h w c"], mean: Mean, target: Lags) -> ty
     variance = target[height // 2, width // 2][None, None]
     # A channel that is constant in the source has no scale of its own.
     scale = jnp.maximum(variance, 1e-6 * variance.max())
-    return (((lags - target[None]) / jnp.where(scale > 0, scale, 1)[None]) ** 2).mean((1, 2, 3)).sum()
+    scale = jnp.where(scale > 0, scale, 1)
+    errors, energy = ((lags - target[None]) / scale[None]) ** 2, (target / scale) ** 2
+    return errors.sum() / jnp.maximum(energy.sum(), 1)
 
 
 def _unbiased(features: Float[Array, "h w c"]) -> Lags:

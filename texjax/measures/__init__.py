@@ -5,6 +5,7 @@ Images are NumPy arrays [h, w, 3], sRGB in [0, 1]; a result and its sources may 
 
 from texjax.measures.displacement import displacement_score
 from texjax.measures.grams import fitting_octaves, gram_errors
+from texjax.measures.lattices import periodicity
 from texjax.measures.pixels import color_distance, seam
 from texjax.measures.spectra import axial
 from texjax.measures.subbands import bands, wavelet_kl
@@ -22,6 +23,7 @@ __all__ = [
     "gram_errors",
     "largest_octaves",
     "measure_all",
+    "periodicity",
     "seam",
     "wavelet_kl",
 ]

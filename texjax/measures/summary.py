@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from texjax import errors, types
-from texjax.measures import arrays, displacement, grams, pixels, spectra, subbands
+from texjax.measures import arrays, displacement, grams, lattices, pixels, spectra, subbands
 
 SMALLEST = 56  # pixels; on a shorter side every wavelet coefficient of the third scale depends on a border
 
@@ -17,6 +17,7 @@ MEANINGS = {  # one line of help for each measure
     "seam": "1: tiles without a visible seam, higher: a visible edge",
     "bands": "lower is better, 0: the same contrast at all scales",
     "axial": "near 0 is best, above 0: a weave along rows and columns",
+    "periodicity": "near 0 is best, above 0: repeats less strictly than the source",
 }
 
 
@@ -79,4 +80,5 @@ def measure_all(
         "seam": pixels.seam(result),
         "bands": subbands.bands(result, sources),
         "axial": spectra.axial(result, sources),
+        "periodicity": lattices.periodicity(result, sources),
     }

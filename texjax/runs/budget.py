@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import psutil
 
 from texjax import config as configs
-from texjax import errors, types
+from texjax import errors, pyramid, types
 from texjax.runs import machine
 from texjax.synthesis import build, crops, devices, optimize, schedule, tiling
 from texjax.synthesis import pictures as exemplar_pictures
@@ -128,11 +128,14 @@ def choices(config: configs.Config, pictures: exemplar_pictures.Pictures) -> Ite
 
 
 def _possible_tiles(config: configs.Config, parts: build.Parts) -> list[int]:
-    """The tiles that the terms and the network can be computed in; none where a term does not add over tiles."""
-    if any(term.loss.additive is None for term in parts.terms):
-        return []
+    """The tiles that the terms and the network can be computed in.
+
+    Octaves at which a term counts that does not add over tiles have to fit into one.
+    """
+    whole = [octave for term in parts.terms if term.loss.additive is None for octave, _ in term.places(config.octaves)]
+    sides = pyramid.sizes(max(config.size), config.octaves, config.pyramid.padding)
     needs = tiling.needs_of(parts.extractor, [(term, layer) for term in parts.terms for layer in term.layers])
-    least = crops.smallest(needs, parts.extractor.circular)
+    least = max([crops.smallest(needs, parts.extractor.circular), *(sides[octave] for octave in whole)])
     return [tile for tile in TILES if least <= tile < max(config.size)]
 
 

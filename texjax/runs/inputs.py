@@ -13,7 +13,7 @@ from texjax import config as configs
 from texjax import errors, images, pyramid
 from texjax.images import alpha as transparency
 from texjax.images import colors, edges, files, light
-from texjax.runs import scale
+from texjax.runs import scale, suiting
 
 SEEN = 4  # standard deviation, in levels of 255, from which on a part that is taken off a source is told
 
@@ -23,8 +23,8 @@ Paths = Mapping[str, Sequence[Path]]  # group -> files
 class Inputs(NamedTuple):
     """What a run reads.
 
-    pictures: of each group, [h, w, c]. alpha: [h, w, 1] that results are to have, or None. config: with the padding of
-    the analysis that suits the sources, see `with_padding`.
+    pictures: of each group, [h, w, c]. alpha: [h, w, 1] that results are to have, or None. config: with what suits the
+    sources, see `suiting.settle`.
     """
 
     pictures: dict[str, list[np.ndarray]]
@@ -70,18 +70,10 @@ def load_with_alpha(config: configs.Config, paths: Paths) -> Inputs:
         if group == "content":
             alpha = layers[0].alpha
         if group == "sources":
-            settled = with_padding(config, [layer.color for layer in layers])
+            settled = suiting.settle(config, [layer.color for layer in layers])
     if "analogy" in paths:
         check_analogy(pictures["analogy"], [(str(path), shape(path)) for path in paths["analogy"]])
     return Inputs(in_channels(config, pictures), fit_alpha(config, alpha), settled)
-
-
-def with_padding(config: configs.Config, sources: Sequence[np.ndarray]) -> configs.Config:
-    """Return the config with the padding of the analysis that "auto" means for sources as they are, [h, w, 3]."""
-    if config.source.padding != "auto":
-        return config
-    reflected = configs.tiles(config) and not all(map(edges.fit, sources))
-    return configs.overridden(config, {"source.padding": "reflect" if reflected else ""})
 
 
 def in_channels(config: configs.Config, pictures: dict[str, list[np.ndarray]]) -> dict[str, list[np.ndarray]]:

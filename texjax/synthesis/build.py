@@ -57,7 +57,8 @@ def parts_of_program(config: configs.Config, source_padding: tuple[str, str], fi
     extractor = _extractor(config.features, 0)
     source_features = configs.freeze({**config.features.to_dict(), "padding": source_padding[0]})
     source_extractor = _extractor(source_features, 0)
-    terms = tuple(_term(name, spec) for name, spec in config.terms.items())
+    # Terms that only suit sources that repeat count once `runs.suiting` has found that these do.
+    terms = tuple(_term(name, spec) for name, spec in config.terms.items() if spec.when == "always")
     used = {layer for term in terms for _, layer in term.places(config.octaves)}
     for layer in used:
         extractor.grid(layer)  # raises where there is no such layer

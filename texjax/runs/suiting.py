@@ -1,0 +1,68 @@
+"""What a config leaves to the sources: the padding that they are analyzed with, and terms for textures that repeat."""
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+
+from texjax import config as configs
+from texjax import errors, pyramid
+from texjax.images import edges, repetition
+
+# The share of its variance that a source has to repeat, see `repetition.strongest`. Lattices that are drawn or woven
+# have 0.6 and more, drawn bricks 0.2, and photographs of irregular textures 0.16 and less.
+REPEATS = 0.25
+LONGEST_SIDE = 256  # pixels of the octaves at which terms for textures that repeat count; coarse ones see far enough
+
+
+def settle(config: configs.Config, sources: Sequence[np.ndarray]) -> configs.Config:
+    """Return the config with everything settled that it leaves to the sources, [h, w, 3] as they are.
+
+    A TexjaxWarning tells of terms that count because the sources repeat.
+    """
+    return with_terms(with_padding(config, sources), sources)
+
+
+def with_padding(config: configs.Config, sources: Sequence[np.ndarray]) -> configs.Config:
+    """Return the config with the padding of the analysis that "auto" means for these sources, [h, w, 3]."""
+    if config.source.padding != "auto":
+        return config
+    reflected = configs.tiles(config) and not all(map(edges.fit, sources))
+    return configs.overridden(config, {"source.padding": "reflect" if reflected else ""})
+
+
+def with_terms(config: configs.Config, sources: Sequence[np.ndarray]) -> configs.Config:
+    """Return the config whose terms for textures that repeat (`when` is "periodic") count where these sources do.
+
+    Where the output tiles and every source repeats, such a term always counts: with its octave weights or, where it has none, with 1 for the
+    octaves of at most `LONGEST_SIDE` pixels and 0 for larger ones.
+    """
+    names = [name for name, term in config.terms.items() if term.when == "periodic" and term.weight]
+    weights = tuple(float(max(size) <= LONGEST_SIDE) for size in _sizes(config))
+    if not names or not any(weights) or not configs.tiles(config):
+        return config
+    strongest = [repetition.strongest(source) for source in sources]
+    if min(share for share, _ in strongest) < REPEATS:
+        return config
+    _tell(names, strongest)
+    changes = {f"terms.{name}.when": "always" for name in names}
+    changes |= {f"terms.{name}.octave_weights": weights for name in names if not config.terms[name].octave_weights}
+    return configs.overridden(config, changes)
+
+
+def _sizes(config: configs.Config) -> list[tuple[int, ...]]:
+    """The width and height of every octave of the output."""
+    sides = [pyramid.sizes(side, config.octaves, config.pyramid.padding) for side in config.size]
+    return list(zip(*sides, strict=True))
+
+
+def _tell(names: Sequence[str], strongest: Sequence[repetition.Repetition]) -> None:
+    lags = ", ".join(f"{right:.0f} px to the right and {down:.0f} down" for _, (down, right) in strongest)
+    shares = ", ".join(f"{share:.0%}" for share, _ in strongest)
+    plural = len(strongest) > 1
+    warnings.warn(
+        f"the source{'s' * plural} repeat{'s' * (not plural)} after {lags} ({shares} of the variance), so that the "
+        f"lattice counts too; --config.terms.{names[0]}.weight=0 leaves it out.",
+        errors.TexjaxWarning,
+        stacklevel=4,
+    )
