@@ -129,7 +129,7 @@ def choices(config: configs.Config, pictures: exemplar_pictures.Pictures) -> Ite
 
 def _possible_tiles(config: configs.Config, parts: build.Parts) -> list[int]:
     """The tiles that the terms and the network can be computed in; none where a term does not add over tiles."""
-    if any(term.loss.additive is None for term in parts.terms):
+    if not all(tiling.adds(term, parts.extractor) for term in parts.terms):
         return []
     needs = tiling.needs_of(parts.extractor, [(term, layer) for term in parts.terms for layer in term.layers])
     least = crops.smallest(needs, parts.extractor.circular)
