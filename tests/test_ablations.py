@@ -34,6 +34,7 @@ COUNTS = {  # number of runs, as the docstrings of the configs say
     "ablations/pooling": 2 * 3,
     "ablations/precision": 2,
     "ablations/shifted_gram": 4 + 3,
+    "ablations/spectrum": 4,
 }
 
 

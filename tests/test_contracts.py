@@ -33,17 +33,18 @@ LOSSES = {
     "novelty internal": lambda: losses.novelty(internal=True),
     "shifted_gram": lambda: losses.shifted_gram(shifts=(1, 2)),
     "smoothness": losses.smoothness,
+    "spectrum": losses.spectrum,
 }
 # These compare the images of a stack with each other; all others add over the stack.
 JOINT = {"inter_frame", "inter_frame lap1", "novelty", "novelty internal"}
 # The value of these does not follow from sums over tiles.
-NOT_ADDITIVE = {"autocorrelation", "inter_frame lap1", "mrf rematch", "mrf patchmatch"}
+NOT_ADDITIVE = {"autocorrelation", "inter_frame lap1", "mrf rematch", "mrf patchmatch", "spectrum"}
 # These take the output for repeating, and a source for ending at its edges.
-REPEATING = {"autocorrelation", "shifted_gram"}
+REPEATING = {"autocorrelation", "shifted_gram", "spectrum"}
 # Whether another key gives another choice, for the losses that choose.
 RANDOM = {"mrf rematch": False, "mrf patchmatch": True}
 # Pixels on each side that these need.
-LEAST = {"analogy full": 2, "autocorrelation": 2, "mrf": 3, "shifted_gram": 3, "smoothness": 2}
+LEAST = {"analogy full": 2, "autocorrelation": 2, "mrf": 3, "shifted_gram": 3, "smoothness": 2, "spectrum": 2}
 # The shares of these depend on one pixel each.
 POINTWISE = {"analogy", "content", "gram", "inter_frame", "mean", "novelty", "novelty internal"}
 

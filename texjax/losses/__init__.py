@@ -15,6 +15,7 @@ from texjax.losses.mrf import mrf
 from texjax.losses.novelty import novelty
 from texjax.losses.shifted_gram import shifted_gram
 from texjax.losses.smoothness import smoothness
+from texjax.losses.spectrum import spectrum
 
 __all__ = [
     "analogy",
@@ -28,5 +29,6 @@ __all__ = [
     "novelty",
     "shifted_gram",
     "smoothness",
+    "spectrum",
 ]
 NAMES = tuple(name for name in __all__ if name != "between")
