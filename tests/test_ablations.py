@@ -33,6 +33,8 @@ COUNTS = {  # number of runs, as the docstrings of the configs say
     "ablations/padding": 4 * 2,
     "ablations/pooling": 2 * 3,
     "ablations/precision": 2,
+    "ablations/shifted_gram": 4 + 3,
+    "ablations/spectrum": 4,
 }
 
 

@@ -31,16 +31,20 @@ LOSSES = {
     "mrf patchmatch": lambda: losses.mrf(patch=2, search="patchmatch"),
     "novelty": losses.novelty,
     "novelty internal": lambda: losses.novelty(internal=True),
+    "shifted_gram": lambda: losses.shifted_gram(shifts=(1, 2)),
     "smoothness": losses.smoothness,
+    "spectrum": losses.spectrum,
 }
 # These compare the images of a stack with each other; all others add over the stack.
 JOINT = {"inter_frame", "inter_frame lap1", "novelty", "novelty internal"}
 # The value of these does not follow from sums over tiles.
-NOT_ADDITIVE = {"autocorrelation", "inter_frame lap1", "mrf rematch", "mrf patchmatch"}
+NOT_ADDITIVE = {"autocorrelation", "inter_frame lap1", "mrf rematch", "mrf patchmatch", "spectrum"}
+# These take the output for repeating, and a source for ending at its edges.
+REPEATING = {"autocorrelation", "shifted_gram", "spectrum"}
 # Whether another key gives another choice, for the losses that choose.
 RANDOM = {"mrf rematch": False, "mrf patchmatch": True}
 # Pixels on each side that these need.
-LEAST = {"analogy full": 2, "autocorrelation": 2, "mrf": 3, "smoothness": 2}
+LEAST = {"analogy full": 2, "autocorrelation": 2, "mrf": 3, "shifted_gram": 3, "smoothness": 2, "spectrum": 2}
 # The shares of these depend on one pixel each.
 POINTWISE = {"analogy", "content", "gram", "inter_frame", "mean", "novelty", "novelty internal"}
 
@@ -147,12 +151,16 @@ def cases(names: Sequence[str] | set[str]) -> Any:
 def spans(lengths: Sequence[int], size: int, tile: int, additive: types.Additive) -> Iterator[tuple[int, int, int]]:
     """Cut an axis into parts of about these lengths.
 
-    Yields, for each part, where a tile begins that holds the part and its halo, and the part's first and last entry.
+    Yields, for each part, where a tile begins that holds the part and its halo, and the part's first and last entry. On
+    a circle a tile may begin before the first entry, and end after the last one.
     """
     first, halo = 0, additive.halo
     for length in itertools.cycle(lengths):
-        start = min(max(first - halo, 0) // additive.stride * additive.stride, size - tile)
-        last = min(first + length, size if start + tile == size else start + tile - halo)
+        start, end = first - halo, first - halo + tile
+        if not additive.circular:
+            start = min(max(start, 0) // additive.stride * additive.stride, size - tile)
+            end = start + tile + halo * (start + tile == size)
+        last = min(first + length, end - halo, size)
         yield start, first, last
         if last == size:
             return
@@ -172,7 +180,7 @@ def test_sums_add_over_tiles_and_give_the_value(case: Case, rows: list[int], col
     total: Any = None
     for top, first_row, last_row in spans(rows, SIZE[0], TILE[0], additive):
         for left, first_column, last_column in spans(columns, SIZE[1], TILE[1], additive):
-            window = slice(top, top + TILE[0]), slice(left, left + TILE[1])
+            window = np.ix_((top + np.arange(TILE[0])) % SIZE[0], (left + np.arange(TILE[1])) % SIZE[1])
             owned = np.zeros(SIZE, np.float32)
             owned[first_row:last_row, first_column:last_column] = 1
             target = jax.tree.map(lambda x, w=window: x[w], case.target) if additive.aligned else case.target
@@ -196,7 +204,7 @@ def test_losses_that_are_no_sums_do_not_add(case: Case):
 def test_a_source_is_at_no_distance_from_itself(case: Case):
     if case.name in JOINT or not jax.tree.leaves(case.target):
         pytest.skip("this loss compares images of the stack, or with no source")
-    if case.name == "autocorrelation":
+    if case.name in REPEATING:
         pytest.skip("this loss takes the output for repeating, and a source for ending at its edges")
     choice = jax.tree.map(lambda matches: jnp.zeros_like(matches[:1]), case.choice)
     if choice:

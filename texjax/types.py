@@ -164,6 +164,8 @@ class Additive(NamedTuple):
     halo: pixels of the layer that a pixel's share depends on, to every side.
     stride: a tile has to begin at a multiple of so many pixels of the layer.
     aligned: the target at a place is a map over the image, so that a tile needs its part of the target.
+    circular: the first pixels of the layer are neighbors of the last ones, so that the sums add over tiles only where
+        the network wraps around too.
     """
 
     measure: Callable[..., Any]
@@ -171,6 +173,7 @@ class Additive(NamedTuple):
     halo: int = 0
     stride: int = 1
     aligned: bool = False
+    circular: bool = False
 
 
 class Loss(NamedTuple):

@@ -81,13 +81,15 @@ def test_additive_measures_a_place_and_its_distance_is_of_all_places():
 
 
 def test_settings_are_kept():
-    loss = per_image(halo=2, stride=3, aligned=True, least=4)
+    loss = per_image(halo=2, stride=3, aligned=True, circular=True, least=4)
     assert loss.additive is not None
     assert (loss.additive.halo, loss.additive.stride, loss.additive.aligned, loss.least) == (2, 3, True, 4)
+    assert loss.additive.circular
     assert (loss.refresh, loss.period) == (None, 1)
     plain = per_image()
     assert plain.additive is not None
     assert (plain.additive.halo, plain.additive.stride, plain.additive.aligned, plain.least) == (0, 1, False, 1)
+    assert not plain.additive.circular
 
 
 def test_from_sums_gives_all_places_to_the_distance():

@@ -80,6 +80,13 @@ def test_terms_that_do_not_add_have_no_tiles():
     assert {choice.tile for choice in budget.choices(asked, PICTURES)} == {0}
 
 
+def test_terms_that_wrap_around_have_tiles_where_the_network_does_too():
+    repeats = config(1024, spec="shifted_gram")
+    ends = configs.overridden(repeats, {"features.padding": "reflect"})
+    several = [{choice.tile for choice in budget.choices(asked, PICTURES)} for asked in (repeats, ends)]
+    assert len(several[0]) > 1 and several[1] == {0}
+
+
 def test_less_than_is_free_is_refused_as_a_fault_of_the_machine(monkeypatch):
     monkeypatch.setattr(budget, "free", lambda: GIB)
     with pytest.raises(errors.EnvironmentFault, match=r"1\.0 GiB are free"):

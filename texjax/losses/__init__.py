@@ -13,7 +13,9 @@ from texjax.losses.inter_frame import inter_frame
 from texjax.losses.mean import mean
 from texjax.losses.mrf import mrf
 from texjax.losses.novelty import novelty
+from texjax.losses.shifted_gram import shifted_gram
 from texjax.losses.smoothness import smoothness
+from texjax.losses.spectrum import spectrum
 
 __all__ = [
     "analogy",
@@ -25,6 +27,8 @@ __all__ = [
     "mean",
     "mrf",
     "novelty",
+    "shifted_gram",
     "smoothness",
+    "spectrum",
 ]
 NAMES = tuple(name for name in __all__ if name != "between")

@@ -22,6 +22,7 @@ def per_image(
     halo: int = 0,
     stride: int = 1,
     aligned: bool = False,
+    circular: bool = False,
     least: int = 1,
 ) -> types.Loss:
     """Return the loss sum_places weight sum_images distance(measure(F, mask, T), T) of features F and targets T.
@@ -31,9 +32,10 @@ def per_image(
         distance: (sums, target) -> scalar.
         summarize: (features [h, w, c], mask) -> summary of one source at one place.
         join: (list of summaries at one place) -> target of that place.
-        halo: see `types.Additive`, as are stride and aligned.
+        halo: see `types.Additive`, as are stride, aligned and circular.
         stride: see `halo`.
         aligned: see `halo`.
+        circular: see `halo`.
         least: pixels of the layer that the loss needs on each side.
     """
 
@@ -48,6 +50,7 @@ def per_image(
         halo=halo,
         stride=stride,
         aligned=aligned,
+        circular=circular,
         least=least,
     )
 
@@ -74,6 +77,7 @@ def from_sums(
     halo: int = 0,
     stride: int = 1,
     aligned: bool = False,
+    circular: bool = False,
     least: int = 1,
 ) -> types.Loss:
     """Return the loss whose value is distance([measure(view, target of the place) ...], views, target).
@@ -83,9 +87,10 @@ def from_sums(
         distance: (list of sums at all places, views, target) -> scalar.
         summarize: (views of one source) -> summary.
         join: (list of summaries) -> target, a list with an entry for each place.
-        halo: see `types.Additive`, as are stride and aligned.
+        halo: see `types.Additive`, as are stride, aligned and circular.
         stride: see `halo`.
         aligned: see `halo`.
+        circular: see `halo`.
         least: pixels of the layer that the loss needs on each side.
     """
 
@@ -93,7 +98,7 @@ def from_sums(
         sums = [measure(view, target) for view, target in zip(views, targets, strict=True)]
         return distance(sums, views, targets)
 
-    additive = types.Additive(measure, distance, halo, stride, aligned)
+    additive = types.Additive(measure, distance, halo, stride, aligned, circular)
     return types.Loss(summarize, join, value, additive=additive, least=least)
 
 

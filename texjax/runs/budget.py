@@ -128,12 +128,12 @@ def choices(config: configs.Config, pictures: exemplar_pictures.Pictures) -> Ite
 
 
 def _possible_tiles(config: configs.Config, parts: build.Parts) -> list[int]:
-    """The tiles that the terms and the network can be computed in.
-
-    Octaves at which a term counts that does not add over tiles have to fit into one.
-    """
-    whole = [octave for term in parts.terms if term.loss.additive is None for octave, _ in term.places(config.octaves)]
-    sides = pyramid.sizes(max(config.size), config.octaves, config.pyramid.padding)
+    whole = [
+        octave
+        for term in parts.terms
+        if not tiling.adds(term, parts.extractor)
+        for octave, _ in term.places(config.octaves)
+    ]
     needs = tiling.needs_of(parts.extractor, [(term, layer) for term in parts.terms for layer in term.layers])
     least = max([crops.smallest(needs, parts.extractor.circular), *(sides[octave] for octave in whole)])
     return [tile for tile in TILES if least <= tile < max(config.size)]

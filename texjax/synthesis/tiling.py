@@ -59,6 +59,12 @@ def needs_of(extractor: types.Extractor, pairs: Sequence[tuple[types.Term, str]]
     ]
 
 
+def adds(term: types.Term, extractor: types.Extractor) -> bool:
+    """Return whether a term's sums over the tiles of an output are those over the whole of it."""
+    additive = term.loss.additive
+    return additive is not None and (extractor.circular or not additive.circular)
+
+
 def cut(setup: scene.Setup, octave: int, shape: Sequence[int], terms: Sequence[types.Term]) -> Cut | None:
     """Return how an octave [n, h, w, c] of this shape is cut for these terms, or None where it fits into a tile.
 
@@ -97,8 +103,17 @@ def measure(
 ) -> dict[str, dict[str, Any]]:
     """Return {term: {layer: sums}} of an octave; there is a gradient to the level alone.
 
-    Raises NotImplementedError where a gradient to the weights or the targets is asked for.
+    Raises TexjaxError where a term wraps around the picture and the network does not, and NotImplementedError where a
+    gradient to the weights or the targets is asked for.
     """
+    layers = scene.layers_at(setup, terms, octave)
+    refused = [term.name for term in terms if layers[term.name] and not adds(term, setup.extractor)]
+    if refused:
+        raise errors.TexjaxError(
+            f"octave {setup.first_octave + octave} is computed in tiles, but the loss of term {' and '.join(refused)} "
+            f"adds over tiles only where the picture repeats; give --config.features.padding=circular, raise "
+            f"--memory-budget or --config.tile, or give the term octave_weights of 0 where it does not fit."
+        )
     grids = _grids(setup, terms, octave)
 
     def of_tile(tile: scene.Level, place: crops.Place, weights: types.Weights, targets: Targets) -> Any:
