@@ -33,6 +33,7 @@ COUNTS = {  # number of runs, as the docstrings of the configs say
     "ablations/padding": 4 * 2,
     "ablations/pooling": 2 * 3,
     "ablations/precision": 2,
+    "ablations/sliced_wasserstein": 3 * 3,
 }
 
 

@@ -31,14 +31,15 @@ LOSSES = {
     "mrf patchmatch": lambda: losses.mrf(patch=2, search="patchmatch"),
     "novelty": losses.novelty,
     "novelty internal": lambda: losses.novelty(internal=True),
+    "sliced_wasserstein": lambda: losses.sliced_wasserstein(directions=5),  # more than channels
     "smoothness": losses.smoothness,
 }
 # These compare the images of a stack with each other; all others add over the stack.
 JOINT = {"inter_frame", "inter_frame lap1", "novelty", "novelty internal"}
 # The value of these does not follow from sums over tiles.
-NOT_ADDITIVE = {"autocorrelation", "inter_frame lap1", "mrf rematch", "mrf patchmatch"}
+NOT_ADDITIVE = {"autocorrelation", "inter_frame lap1", "mrf rematch", "mrf patchmatch", "sliced_wasserstein"}
 # Whether another key gives another choice, for the losses that choose.
-RANDOM = {"mrf rematch": False, "mrf patchmatch": True}
+RANDOM = {"mrf rematch": False, "mrf patchmatch": True, "sliced_wasserstein": True}
 # Pixels on each side that these need.
 LEAST = {"analogy full": 2, "autocorrelation": 2, "mrf": 3, "smoothness": 2}
 # The shares of these depend on one pixel each.

@@ -13,6 +13,7 @@ from texjax.losses.inter_frame import inter_frame
 from texjax.losses.mean import mean
 from texjax.losses.mrf import mrf
 from texjax.losses.novelty import novelty
+from texjax.losses.sliced_wasserstein import sliced_wasserstein
 from texjax.losses.smoothness import smoothness
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "mean",
     "mrf",
     "novelty",
+    "sliced_wasserstein",
     "smoothness",
 ]
 NAMES = tuple(name for name in __all__ if name != "between")
