@@ -35,6 +35,7 @@ COUNTS = {  # number of runs, as the docstrings of the configs say
     "ablations/precision": 2,
     "ablations/shifted_gram": 4 + 3,
     "ablations/spectrum": 4,
+    "ablations/sliced_wasserstein": 3 * 3,
 }
 
 

@@ -24,7 +24,7 @@ WEIGHTS = {"snelgrove": "weights/vgg19_notop_block1-3.h5"}
 # `texture` with one term more each.
 VARIANTS = {"autocorrelation", "shifted_gram", "spectrum"}
 # These, and configs that take over ten seconds.
-SLOW = {"analogies", "cnnmrf", "cnnmrf_transfer", "multiscale_style", "snelgrove", *VARIANTS}
+SLOW = {"analogies", "cnnmrf", "cnnmrf_transfer", "multiscale_style", "sliced_wasserstein", "snelgrove", *VARIANTS}
 # Configs that are killed in every continuous integration, and not in thorough tests alone.
 KILLED = {"animation", "cnnmrf", "multiscale_style", "random", "snelgrove", "texture"}
 ABLATIONS = configs.names("ablations/*.py")

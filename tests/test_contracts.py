@@ -32,17 +32,18 @@ LOSSES = {
     "novelty": losses.novelty,
     "novelty internal": lambda: losses.novelty(internal=True),
     "shifted_gram": lambda: losses.shifted_gram(shifts=(1, 2)),
+    "sliced_wasserstein": lambda: losses.sliced_wasserstein(directions=5),  # more than channels
     "smoothness": losses.smoothness,
     "spectrum": losses.spectrum,
 }
 # These compare the images of a stack with each other; all others add over the stack.
 JOINT = {"inter_frame", "inter_frame lap1", "novelty", "novelty internal"}
 # The value of these does not follow from sums over tiles.
-NOT_ADDITIVE = {"autocorrelation", "inter_frame lap1", "mrf rematch", "mrf patchmatch", "spectrum"}
+NOT_ADDITIVE = {"autocorrelation", "inter_frame lap1", "mrf rematch", "mrf patchmatch", "sliced_wasserstein", "spectrum"}
 # These take the output for repeating, and a source for ending at its edges.
 REPEATING = {"autocorrelation", "shifted_gram", "spectrum"}
 # Whether another key gives another choice, for the losses that choose.
-RANDOM = {"mrf rematch": False, "mrf patchmatch": True}
+RANDOM = {"mrf rematch": False, "mrf patchmatch": True, "sliced_wasserstein": True}
 # Pixels on each side that these need.
 LEAST = {"analogy full": 2, "autocorrelation": 2, "mrf": 3, "shifted_gram": 3, "smoothness": 2, "spectrum": 2}
 # The shares of these depend on one pixel each.

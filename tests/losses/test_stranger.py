@@ -1,4 +1,7 @@
-"""A loss that is written outside of texjax, with `texjax.types` and `texjax.losses.places` alone, against NumPy."""
+"""A loss that is written outside of texjax, with `texjax.types` and `texjax.losses.places` alone, against NumPy.
+
+It is the shortest sliced Wasserstein loss. `losses.sliced_wasserstein` is the one to use.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +13,7 @@ from texjax.losses import places
 from texjax.synthesis import objective
 
 
-def sliced_wasserstein(*, directions: int = 16, period: int = 10) -> types.Loss:
+def projections_anew(*, directions: int = 16, period: int = 10) -> types.Loss:
     """Squared distance of sorted projections of the features (Heitz et al. 2021, arXiv 2006.07229), without masks."""
 
     def draw(views, targets, previous, key):  # unit vectors [c, directions] at each place
@@ -36,7 +39,7 @@ def sliced_wasserstein(*, directions: int = 16, period: int = 10) -> types.Loss:
     )
 
 
-LOSS = sliced_wasserstein(directions=5)
+LOSS = projections_anew(directions=5)
 SHAPES = ((6, 4, 3), (3, 4, 2))
 WEIGHTS = (2.0, 0.5)
 
@@ -139,7 +142,7 @@ def test_it_falls_with_several_octaves_and_layers():
     def evaluate(image):
         layers = {"pixels": 1.0, "conv1_1": 1.0}
         return jax.value_and_grad(
-            lambda x: losses.between(sliced_wasserstein(), extractor, x, source, layers=layers, octaves=2)
+            lambda x: losses.between(projections_anew(), extractor, x, source, layers=layers, octaves=2)
         )(image)
 
     start, _ = evaluate(image)

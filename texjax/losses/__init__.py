@@ -14,6 +14,7 @@ from texjax.losses.mean import mean
 from texjax.losses.mrf import mrf
 from texjax.losses.novelty import novelty
 from texjax.losses.shifted_gram import shifted_gram
+from texjax.losses.sliced_wasserstein import sliced_wasserstein
 from texjax.losses.smoothness import smoothness
 from texjax.losses.spectrum import spectrum
 
@@ -28,6 +29,7 @@ __all__ = [
     "mrf",
     "novelty",
     "shifted_gram",
+    "sliced_wasserstein",
     "smoothness",
     "spectrum",
 ]
