@@ -21,8 +21,11 @@ from texjax.synthesis import schedule
 ROOT = Path(__file__).parent.parent
 # Files, in the folder of test data, for configs that need weights which texjax does not ship.
 WEIGHTS = {"snelgrove": "weights/vgg19_notop_block1-3.h5"}
-# Configs that take over ten seconds, and "autocorrelation", which is `texture` with one term more.
-SLOW = {"analogies", "autocorrelation", "cnnmrf", "cnnmrf_transfer", "multiscale_style", "snelgrove"}
+# Configs that take over ten seconds, and two that are `texture` with one term more, or another.
+SLOW = {"analogies", "cnnmrf", "cnnmrf_transfer", "multiscale_style", "snelgrove"} | {
+    "autocorrelation",
+    "guided_correspondence",
+}
 # Configs that are killed in every continuous integration, and not in thorough tests alone.
 KILLED = {"animation", "cnnmrf", "multiscale_style", "random", "snelgrove", "texture"}
 ABLATIONS = configs.names("ablations/*.py")

@@ -27,7 +27,8 @@ NAMES = {
     errors: "EnvironmentFault TexjaxError TexjaxWarning unknown",
     features: "compact random vgg16 vgg19",
     images: "EXTENSIONS MAX_PIXELS load load_with_alpha read_text resize save shape sources",
-    losses: "analogy autocorrelation between content gram inter_frame mean mrf novelty smoothness",
+    losses: "analogy autocorrelation between content gram guided_correspondence inter_frame mean mrf novelty "
+    "smoothness",
     measures: "MEANINGS SMALLEST axial bands check_sizes color_distance displacement_score fitting_octaves gram_errors "
     "largest_octaves measure_all seam wavelet_kl",
     optimizers: "adam lbfgs lbfgsb optax_lbfgs",
