@@ -22,6 +22,7 @@ from texjax.synthesis import optimize
 COUNTS = {  # number of runs, as the docstrings of the configs say
     "ablations/analysis": 5,
     "ablations/autocorrelation": 4,
+    "ablations/guided_correspondence": 3 * 2,
     "ablations/joins": 4,
     "ablations/layers": 12 + 4,
     "ablations/mrf": 3 * 3,

@@ -21,8 +21,8 @@ from texjax.synthesis import schedule
 ROOT = Path(__file__).parent.parent
 # Files, in the folder of test data, for configs that need weights which texjax does not ship.
 WEIGHTS = {"snelgrove": "weights/vgg19_notop_block1-3.h5"}
-# `texture` with one term more each.
-VARIANTS = {"autocorrelation", "shifted_gram", "spectrum"}
+# `texture` with one term more each, or with another one.
+VARIANTS = {"autocorrelation", "guided_correspondence", "shifted_gram", "spectrum"}
 # These, and configs that take over ten seconds.
 SLOW = {"analogies", "cnnmrf", "cnnmrf_transfer", "multiscale_style", "sliced_wasserstein", "snelgrove", *VARIANTS}
 # Configs that are killed in every continuous integration, and not in thorough tests alone.

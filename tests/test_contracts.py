@@ -22,6 +22,8 @@ LOSSES = {
     "autocorrelation": losses.autocorrelation,
     "content": losses.content,
     "gram": losses.gram,
+    "guided_correspondence": lambda: losses.guided_correspondence(patch=2, occurrence=0.0),
+    "guided_correspondence drawn": lambda: losses.guided_correspondence(patch=2, most=9),
     "inter_frame": lambda: losses.inter_frame(order=1, octaves=2),  # the stacks have two frames
     "inter_frame lap1": lambda: losses.inter_frame(order=1, octaves=2, distance_type="lap1"),
     "mean": losses.mean,
@@ -39,11 +41,20 @@ LOSSES = {
 # These compare the images of a stack with each other; all others add over the stack.
 JOINT = {"inter_frame", "inter_frame lap1", "novelty", "novelty internal"}
 # The value of these does not follow from sums over tiles.
-NOT_ADDITIVE = {"autocorrelation", "inter_frame lap1", "mrf rematch", "mrf patchmatch", "sliced_wasserstein", "spectrum"}
+NOT_ADDITIVE = {
+    *("autocorrelation", "guided_correspondence", "guided_correspondence drawn", "inter_frame lap1", "mrf rematch"),
+    *("mrf patchmatch", "sliced_wasserstein", "spectrum"),
+}
 # These take the output for repeating, and a source for ending at its edges.
 REPEATING = {"autocorrelation", "shifted_gram", "spectrum"}
 # Whether another key gives another choice, for the losses that choose.
-RANDOM = {"mrf rematch": False, "mrf patchmatch": True, "sliced_wasserstein": True}
+RANDOM = {
+    "guided_correspondence": False,
+    "guided_correspondence drawn": True,
+    "mrf rematch": False,
+    "mrf patchmatch": True,
+    "sliced_wasserstein": True,
+}
 # Pixels on each side that these need.
 LEAST = {"analogy full": 2, "autocorrelation": 2, "mrf": 3, "shifted_gram": 3, "smoothness": 2, "spectrum": 2}
 # The shares of these depend on one pixel each.
@@ -207,6 +218,8 @@ def test_a_source_is_at_no_distance_from_itself(case: Case):
         pytest.skip("this loss compares images of the stack, or with no source")
     if case.name in REPEATING:
         pytest.skip("this loss takes the output for repeating, and a source for ending at its edges")
+    if case.name == "guided_correspondence drawn":
+        pytest.skip("this loss compares some patches of the output with some others of the source")
     choice = jax.tree.map(lambda matches: jnp.zeros_like(matches[:1]), case.choice)
     if choice:
         for key in jax.random.split(KEY, 20):  # by which PatchMatch, too, has found all patches

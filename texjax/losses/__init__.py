@@ -9,6 +9,7 @@ from texjax.losses.autocorrelation import autocorrelation
 from texjax.losses.between import between
 from texjax.losses.content import content
 from texjax.losses.gram import gram
+from texjax.losses.guided_correspondence import guided_correspondence
 from texjax.losses.inter_frame import inter_frame
 from texjax.losses.mean import mean
 from texjax.losses.mrf import mrf
@@ -24,6 +25,7 @@ __all__ = [
     "between",
     "content",
     "gram",
+    "guided_correspondence",
     "inter_frame",
     "mean",
     "mrf",

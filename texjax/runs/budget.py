@@ -128,6 +128,11 @@ def choices(config: configs.Config, pictures: exemplar_pictures.Pictures) -> Ite
 
 
 def _possible_tiles(config: configs.Config, parts: build.Parts) -> list[int]:
+    """The tiles that the terms and the network can be computed in.
+
+    Octaves at which a term counts that does not add over tiles have to fit into one.
+    """
+    sides = pyramid.sizes(max(config.size), config.octaves, config.pyramid.padding)
     whole = [
         octave
         for term in parts.terms

@@ -61,12 +61,12 @@ def blocks(queries: int, bank: int, length: int, memory: int) -> tuple[int, int]
         return (room - side * row) // (row + COPIES * side)
 
     square = int((math.sqrt(row * row + COPIES * room) - row) / COPIES)
-    width = _even_size(bank, largest_beside(_even_size(queries, square)))
+    width = even_size(bank, largest_beside(even_size(queries, square)))
     # A bank smaller than the square leaves room for more queries.
-    return _even_size(queries, largest_beside(width)), width
+    return even_size(queries, largest_beside(width)), width
 
 
-def _even_size(total: int, largest: int) -> int:
+def even_size(total: int, largest: int) -> int:
     """Return the size of the fewest blocks of one size, at most `largest`, that hold `total`."""
     return math.ceil(total / math.ceil(total / max(1, largest)))
 
@@ -117,7 +117,7 @@ def exact(
                 return (jnp.where(better, response, best[0]), jnp.where(better, index, best[1])), None
 
             worst = jnp.full((height, groups), -jnp.inf), jnp.zeros((height, groups), jnp.int32)
-            response, index = lax.scan(step, worst, _index_blocks(n, width))[0]
+            response, index = lax.scan(step, worst, index_blocks(n, width))[0]
             if groups > 1:
                 response = compare_again(query_indices, index)
             top = response.max(1, keepdims=True)
@@ -135,7 +135,7 @@ def exact(
 
             return lax.map(cosines, candidates.T).T  # one group after the other, to hold the rows of one alone
 
-        return lax.map(match_block, _index_blocks(m, height))
+        return lax.map(match_block, index_blocks(m, height))
 
     response, index = search(as_constants(queries), as_constants(bank))
     return Match(index.reshape(-1)[:m], response.reshape(-1)[:m])
@@ -146,7 +146,7 @@ def as_constants(group: patches.Patches) -> patches.Patches:
     return group._replace(pixels=lax.stop_gradient(group.pixels).astype(jnp.float32))
 
 
-def _index_blocks(total: int, size: int) -> Int[Array, "blocks size"]:
+def index_blocks(total: int, size: int) -> Int[Array, "blocks size"]:
     """Return 0 to total - 1 in blocks of one size; repeats of the last fill the last block and win no first maximum."""
     padded = math.ceil(total / size) * size
     return jnp.minimum(jnp.arange(padded, dtype=jnp.int32), total - 1).reshape(-1, size)

@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 FeatureMap = Float[Array, "_ _ c"]  # of one image, whose size may differ from that of other images
 LayerMask = Float[Array, "_ _"]
+Number = int | Int[Array, ""]
 
 
 class Patches(NamedTuple):
@@ -92,7 +93,7 @@ def extract(
     return patches._replace(live=least > 0)
 
 
-def pixel(patches: Patches, indices: Int[Array, "*m"], offset: tuple[int, int]) -> Float[Array, "*m c"]:
+def pixel(patches: Patches, indices: Int[Array, "*m"], offset: tuple[Number, Number]) -> Float[Array, "*m c"]:
     """Return, for the patches at `indices`, the pixel that lies `offset` (down, right) from the top left one."""
     corners, widths = (of_all.at[indices].get(mode="clip") for of_all in (patches.corners, patches.widths))
     return patches.pixels.at[corners + offset[0] * widths + offset[1]].get(mode="clip")
@@ -100,7 +101,11 @@ def pixel(patches: Patches, indices: Int[Array, "*m"], offset: tuple[int, int]) 
 
 def rows(patches: Patches, indices: Int[Array, " m"], patch: int) -> Float[Array, "m k"]:
     """Return the patches at `indices` as rows of k = patch x patch x c values."""
-    return jnp.concatenate([pixel(patches, indices, offset) for offset in offsets(patch)], axis=1)
+    # One gather of all pixels compiles many times faster than one for each of a large patch.
+    place = jnp.arange(patch**2, dtype=jnp.int32)[None]
+    corners, widths = (of_all.at[indices].get(mode="clip")[:, None] for of_all in (patches.corners, patches.widths))
+    pixels = patches.pixels.at[corners + place // patch * widths + place % patch].get(mode="clip")
+    return pixels.reshape(len(indices), -1)
 
 
 def offsets(patch: int) -> list[tuple[int, int]]:

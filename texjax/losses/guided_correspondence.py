@@ -1,0 +1,224 @@
+"""Patches that are each much nearer to one patch of the sources than to the others (Zhou et al., CVPR 2023).
+
+The paper is "Neural Texture Synthesis with Guided Correspondence". Its loss is a contextual loss (Mechrez et al. 2018,
+arXiv 1803.02077) of large patches, seen from those of the output, with a penalty for patches of the sources that many
+patches of the output are like. Its guidance by maps and by orientation is left out.
+
+What differs from the authors' program (EliotChenKJ/Guided-Correspondence-Loss): the mean is that of all patches, not of
+those that are drawn, no patch is drawn twice, and eps is larger.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+from texjax import types, validate
+from texjax.losses import places
+from texjax.losses.search import matching, patches
+
+EPSILON = 1e-5  # added to the least distance, which is 0 for a copy
+DEAD = 1e6  # added to the distances of patches that the mask of their source leaves out
+# Arrays of about the size of a block's distances, and of its rows, that exist at once where there is a gradient.
+DISTANCES, ROWS = 4, 3
+
+FeatureMap = Float[Array, "_ _ c"]  # of a source, whose size may differ from that of other sources
+LayerMask = Float[Array, "_ _"]
+Row = Float[Array, " k"]  # the values of a patch
+
+
+class Target(NamedTuple):
+    """The patches of the sources, and their mean."""
+
+    bank: patches.Patches
+    mean: Row
+
+
+class Choice(NamedTuple):
+    """What is held for some steps at one place, for each of the n images of the stack.
+
+    queries: [n, m], indices of the patches of the image that are compared.
+    bank: [n, l], indices of the patches of the sources that they are compared with.
+    penalty: [n, l], what is added to the distances from each of the latter.
+    """
+
+    queries: Int[Array, "*n m"]
+    bank: Int[Array, "*n l"]
+    penalty: Float[Array, "*n l"]
+
+
+class Settings(NamedTuple):
+    """The settings of the loss that its functions share; see `guided_correspondence`."""
+
+    patch: int
+    stride: int
+    bandwidth: float
+    occurrence: float
+    most: int
+    memory: int
+
+
+def guided_correspondence(
+    *,
+    patch: int = 7,
+    stride: int = 3,
+    bandwidth: float = 0.5,
+    occurrence: float = 0.05,
+    most: int = 2048,
+    rematch: int = 1,
+    memory: int = 2**28,
+) -> types.Loss:
+    """Mean over output patches t_i of -log max_j A_ij, where A_ij = softmax_j((1 - d_ij / (min_j d_ij + eps)) / h).
+
+    The distance from patch r_j of the sources, whose mean over j is mu, is (Zhou et al., CVPR 2023)
+
+        d_ij = max(0, (1 - cos(t_i - mu, r_j - mu)) / 2) + occurrence count_j l / m,
+
+    where r_j is the nearest of l patches, by the first summand, for count_j of the m patches of the output. The second
+    summand has no gradient. The loss is small where each t_i is far nearer to one r_j than to the others, and where the
+    output uses all r_j equally often.
+
+    A patch counts where its mask is above 0 at all of its pixels. The values do not add over tiles, as the counts look
+    across the whole image. For a picture that is computed in tiles, give the term `octave_weights` of 0 for the octaves
+    that are larger than a tile: with (0, 0, 1, 1, 1) it sees what a picture of 4096 px shows at 1024 px and below.
+
+    Args:
+        patch: side in pixels of the layer.
+        stride: pixels between neighboring patches, of the image and of the sources.
+        bandwidth: h; the smaller it is, the less do all patches but the nearest matter.
+        occurrence: weight of the penalty for patches that are used often.
+        most: patches of an image, and of the sources, that are compared at a place. Where there are more, so many are
+            drawn anew before every `rematch` steps. The paper draws 10,000, which take 24 times as long.
+        rematch: optimizer steps for which the patches that were drawn, and the counts, are held.
+        memory: bytes for the blocks of patches whose distances are computed at once, with a gradient. Beside these the
+            `most` patches of the sources are in memory.
+
+    Raises:
+        TexjaxError: for numbers out of range.
+    """
+    for name, number in dict(patch=patch, stride=stride, most=most, rematch=rematch).items():
+        validate.whole(f"{name} of the guided correspondence loss", number, 1)
+    validate.real("bandwidth of the guided correspondence loss", bandwidth, 1e-3, 1e3)
+    validate.real("occurrence of the guided correspondence loss", occurrence, 0, 1e3)
+    validate.whole("memory (bytes) of the guided correspondence loss", memory, 1, matching.LARGEST_MEMORY)
+    settings = Settings(patch, stride, bandwidth, occurrence, most, memory)
+
+    def join(sources: list[tuple[FeatureMap, LayerMask | None]]) -> Target:
+        maps, masks = zip(*sources, strict=True)
+        bank = patches.extract(maps, patch, stride, masks)
+        return Target(bank, _mean_patch(bank, patch))
+
+    def refresh(
+        views: Sequence[types.View], targets: Sequence[Target], previous: Any, key: types.PRNGKey
+    ) -> list[Choice]:
+        choices = []
+        for view, target, key_of_place in zip(views, targets, jax.random.split(key, len(views)), strict=True):
+            choose = functools.partial(_choose, settings, view.mask, target)
+            keys = jax.random.split(key_of_place, len(view.features))
+            choices.append(_each_image(choose, lax.stop_gradient(view.features), keys))
+        return choices
+
+    def value(views: Sequence[types.View], targets: Sequence[Target], choices: Sequence[Choice]) -> types.Scalar:
+        shares = []
+        for view, target, choice in zip(views, targets, choices, strict=True):
+            distance = functools.partial(_distance, settings, view.mask, target)
+            shares.append(view.weight * _each_image(distance, view.features, choice).sum())
+        return places.sum_of(shares)
+
+    summarize = places.at_each_place(lambda features, mask: (features, mask))
+    return types.Loss(summarize, places.join_each_place(join), value, refresh, rematch, least=patch)
+
+
+def _each_image(function: Callable[..., Any], *arguments: Any) -> Any:
+    """The results for all images of a stack, one after the other, as together they would take more memory."""
+    return lax.map(lambda of_image: function(*of_image), arguments)
+
+
+@functools.partial(jax.jit, static_argnames="patch")
+def _mean_patch(bank: patches.Patches, patch: int) -> Row:
+    """The mean of the live patches of a bank."""
+    indices = jnp.arange(len(bank.corners))
+    live = _live(bank, indices)
+
+    def mean_pixel(place: Int[Array, ""]) -> Float[Array, " c"]:
+        pixels = patches.pixel(bank, indices, (place // patch, place % patch))
+        return (live[:, None] * pixels).sum(0) / live.sum()
+
+    return lax.map(mean_pixel, jnp.arange(patch**2, dtype=jnp.int32)).reshape(-1)
+
+
+def _choose(
+    settings: Settings, mask: types.Mask | None, target: Target, features: types.Feature, key: types.PRNGKey
+) -> Choice:
+    """The patches of an image [h, w, c] and of the sources that are compared, with how often the latter are nearest."""
+    queries = patches.extract([features], settings.patch, settings.stride, [mask])
+    query_key, bank_key = jax.random.split(key)
+    drawn, drawn_bank = (
+        _draw(key, group, settings.most) for key, group in ((query_key, queries), (bank_key, target.bank))
+    )
+    live, live_bank = _live(queries, drawn), _live(target.bank, drawn_bank)
+    excluded = DEAD * (1 - live_bank)
+    nearest = _by_blocks(
+        settings, queries, drawn, target, drawn_bank, lambda distances: (distances + excluded[None]).argmin(1)
+    )
+    shares = jnp.zeros(len(drawn_bank)).at[nearest].add(live) / live.sum()
+    return Choice(drawn, drawn_bank, settings.occurrence * live_bank.sum() * shares + excluded)
+
+
+def _draw(key: types.PRNGKey, group: patches.Patches, most: int) -> Int[Array, " m"]:
+    """The indices of all patches or, where these are more than `most`, of so many of them, of live ones first."""
+    count = len(group.corners)
+    if count <= most:
+        return jnp.arange(count, dtype=jnp.int32)
+    ranks = jax.random.uniform(key, (count,)) + _live(group, jnp.arange(count))
+    return lax.top_k(ranks, most)[1]
+
+
+def _live(group: patches.Patches, indices: Int[Array, " m"]) -> Float[Array, " m"]:
+    """1 for the patches that the masks leave, and 0 for others."""
+    return jnp.ones(len(indices)) if group.live is None else group.live[indices].astype(jnp.float32)
+
+
+def _distance(
+    settings: Settings, mask: types.Mask | None, target: Target, features: types.Feature, choice: Choice
+) -> types.Scalar:
+    """The loss of an image [h, w, c]."""
+    queries = patches.extract([features], settings.patch, settings.stride, [mask])
+
+    def losses(distances: Float[Array, "b l"]) -> Float[Array, " b"]:
+        distances = distances + choice.penalty[None]
+        least = distances.min(1, keepdims=True)
+        # -log max_j softmax_j(x_ij) = log sum_j exp(x_ij - max_j x_ij), and the nearest patch has the largest x.
+        return jnp.log(jnp.exp((least - distances) / ((least + EPSILON) * settings.bandwidth)).sum(1))
+
+    live = _live(queries, choice.queries)
+    return (live * _by_blocks(settings, queries, choice.queries, target, choice.bank, losses)).sum() / live.sum()
+
+
+def _by_blocks(
+    settings: Settings,
+    queries: patches.Patches,
+    drawn: Int[Array, " m"],
+    target: Target,
+    drawn_bank: Int[Array, " l"],
+    function: Callable[[Float[Array, "b l"]], Array],
+) -> Array:
+    """The function [b, l] -> [b] of the distances max(0, (1 - cos) / 2) of patches, block by block of those drawn."""
+
+    def unit_rows(group: patches.Patches, indices: Int[Array, " b"]) -> Float[Array, "b k"]:
+        return patches.unit(patches.rows(group, indices, settings.patch) - target.mean[None], centered=False)
+
+    # The gradient of a block is computed from the block again, so that no block's distances outlive it.
+    @functools.partial(jax.checkpoint, prevent_cse=False)
+    def of_block(positions: Int[Array, " b"]) -> Array:
+        cosines = jnp.matmul(unit_rows(queries, drawn[positions]), bank_rows.T, precision=lax.Precision.HIGHEST)
+        return function(jnp.maximum(0, (1 - cosines) / 2))
+
+    bank_rows = unit_rows(target.bank, drawn_bank)
+    values_of_one = DISTANCES * len(drawn_bank) + ROWS * len(target.mean)
+    size = matching.even_size(len(drawn), settings.memory // 4 // values_of_one)
+    return lax.map(of_block, matching.index_blocks(len(drawn), size)).reshape(-1)[: len(drawn)]
