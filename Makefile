@@ -23,8 +23,8 @@ endif
 endif
 
 # `texjax` stands for its public modules too; the others are those that their docstrings refer to.
-DOCS := texjax texjax.inits texjax.images.copies texjax.losses.joins texjax.losses.places texjax.optimizers.ranges \
-	texjax.sweeps.grids texjax.synthesis.loop texjax.synthesis.steps
+DOCS := texjax texjax.inits texjax.images.copies texjax.images.quilting texjax.losses.joins texjax.losses.places \
+	texjax.optimizers.ranges texjax.sweeps.grids texjax.synthesis.loop texjax.synthesis.steps
 
 .PHONY: help setup native demo test test-slow test-native audit lint format docs clean
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments import drawing
+from experiments import drawing, lattices
 from texjax import images
 
 
@@ -219,7 +219,7 @@ def paint(size: int = 256, seed: int = 0) -> np.ndarray:
     return drawing.light(drawing.mix(rust, coat, cover), height, gloss=0.05, hollow=0.01)
 
 
-MATERIALS = {draw.__name__: draw for draw in (pebbles, weave, bark, bricks, lichen, paint)}
+MATERIALS = {draw.__name__: draw for draw in (pebbles, weave, bark, bricks, lichen, paint)} | lattices.MATERIALS
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,5 +1,6 @@
 """Starts: noise by its statistics, blobs and pictures against SciPy and Pillow, and where their keys show."""
 
+import itertools
 from typing import Any
 
 import jax
@@ -14,6 +15,7 @@ from PIL import Image
 
 from texjax import config as configs
 from texjax import errors, inits
+from texjax.images import quilting
 from texjax.runs import inputs
 from texjax.synthesis import optimize
 
@@ -76,6 +78,8 @@ STARTS = {
     "symmetric": lambda key, file: inits.symmetric(key, SHAPE, []),
     "random_phase": lambda key, file: inits.random_phase(key, SHAPE, [jnp.asarray(BIG)]),
     "crop": lambda key, file: inits.crop(key, SHAPE, [jnp.asarray(BIG)]),
+    "blocks": lambda key, file: inits.blocks(key, SHAPE, [jnp.asarray(BIG)]),
+    "quilting": lambda key, file: inits.quilting(key, SHAPE, [jnp.asarray(BIG)], block=20),
     "picture": lambda key, file: inits.picture(key, SHAPE, start(file), path=file, deviation=0.1),
 }
 
@@ -230,6 +234,44 @@ def test_crop_takes_every_source():
     assert all(levels.count(level) > 8 for level in (0.0, 0.25, 0.5))
 
 
+def test_blocks_are_windows_of_the_sources():
+    """Each of another place; of two sources, both are seen."""
+    sources = [BIG[:20, :30], BIG[40:, 40:]]
+    image = np.asarray(inits.blocks(jax.random.key(0), (45, 64, 3), [jnp.asarray(s) for s in sources], block=15))
+    places = []
+    for y, x in itertools.product(range(0, 45, 15), range(0, 64, 15)):
+        window = image[y : y + 15, x : x + 15]
+        places += [(i, *place) for i, source in enumerate(sources) for place in offsets(window, source)]
+    assert len(places) == 15
+    assert len(set(places)) > 10
+    assert {place[0] for place in places} == {0, 1}
+
+
+@pytest.mark.parametrize("tile", [False, True])
+def test_quilting_is_a_quilt(tile: bool):
+    """That of the seed that the key consists of, within a program and under vmap too."""
+    keys, sources = jax.random.split(jax.random.key(7)), [BIG[:30, :40], BIG[40:, 40:]]
+    arrays = [jnp.asarray(source) for source in sources]
+
+    def image(key: jax.Array) -> jax.Array:
+        return inits.quilting(key, (33, 36, 3), arrays, block=16, tile=tile)
+
+    want = [
+        quilting.quilt(
+            sources, (33, 36), np.random.default_rng(np.asarray(jax.random.key_data(k))), block=16, tile=tile
+        )
+        for k in keys
+    ]
+    np.testing.assert_array_equal(image(keys[0]), want[0])
+    np.testing.assert_array_equal(jax.jit(jax.vmap(image))(keys), want)
+
+
+@pytest.mark.parametrize("name", ["blocks", "quilting"])
+def test_a_block_that_cannot_be(name: str):
+    with pytest.raises(errors.TexjaxError, match=f"block of the {name} start is 0"):
+        getattr(inits, name)(jax.random.key(0), SHAPE, sources(), block=0)
+
+
 @pytest.mark.parametrize("shape", [(40, 50), (60, 80), (17, 90)])
 def test_picture_equals_pillow(shape: tuple[int, int], file: str):
     """Pillow's own Lanczos on floats, which rounds its weights a little."""
@@ -250,7 +292,7 @@ def test_picture_with_noise(file: str):
     assert float(jnp.std(noisy - plain)) == pytest.approx(0.1, rel=5 / np.sqrt(2 * plain.size))
 
 
-@pytest.mark.parametrize("name", ["symmetric", "crop", "picture"])
+@pytest.mark.parametrize("name", ["symmetric", "crop", "quilting", "picture"])
 def test_a_run_starts_so(name: str, file: str):
     spec = {"picture": {"path": file, "deviation": 0.1}}.get(name, {})
     changes = {"size": (SHAPE[1], SHAPE[0]), "count": 3, "seed": 5, "init": {"name": name, **spec}}
@@ -276,7 +318,7 @@ def test_a_picture_to_start_from_is_read_like_the_others(file: str):
         inputs.load(config, inputs.with_start(config, {}))
 
 
-@pytest.mark.parametrize("name", ["noise", "mean_color", "random_phase", "symmetric", "crop", "picture"])
+@pytest.mark.parametrize("name", inits.__all__)
 def test_a_gray_start_is_that_of_equal_channels(name: str, file: str):
     """Where a start has one noise for all channels, or none, a gray source and its copy in color start alike."""
     gray = jnp.asarray(BIG[..., :1])

@@ -8,17 +8,19 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
 from texjax import pyramid, types, validate
 from texjax.features.weights import origins
 from texjax.images import colors, light
+from texjax.images import quilting as quilts
 
 Sources = Sequence[types.AnyImage]
 Shape = tuple[int, int, int]
 
-__all__ = ["crop", "mean_color", "noise", "picture", "random_phase", "symmetric"]
+__all__ = ["blocks", "crop", "mean_color", "noise", "picture", "quilting", "random_phase", "symmetric"]
 
 
 def noise(key: types.PRNGKey, shape: Shape, sources: Sources, *, mean: float, deviation: float) -> types.Image:
@@ -138,6 +140,50 @@ def _places(key: types.PRNGKey, count: int, side: int) -> Int[Array, " count"]:
     begin = jax.random.randint(key, (), 0, side - count + 1 if count <= side else 2 * side)
     at = (begin + jnp.arange(count)) % (2 * side)
     return jnp.minimum(at, 2 * side - 1 - at)
+
+
+def blocks(key: types.PRNGKey, shape: Shape, sources: Sources, *, block: int = 32) -> types.Image:
+    """Return square windows of the sources side by side, each drawn as by `crop`, whether they fit together or not.
+
+    Args:
+        key: of the choice.
+        shape: (height, width, channels).
+        sources: what windows are taken from.
+        block: side of a window in pixels; the last ones of a row and of a column are cut off.
+
+    Raises:
+        TexjaxError: for a block of less than one pixel.
+    """
+    validate.whole("block of the blocks start", block, 1)
+    rows, columns = (-(-side // block) for side in shape[:2])
+    keys = jax.random.split(key, (rows, columns))
+    windows = jax.vmap(jax.vmap(lambda key: crop(key, (block, block, shape[2]), sources)))(keys)
+    return windows.swapaxes(1, 2).reshape(rows * block, columns * block, shape[2])[: shape[0], : shape[1]]
+
+
+def quilting(key: types.PRNGKey, shape: Shape, sources: Sources, *, block: int = 32, tile: bool = True) -> types.Image:
+    """Return windows of the sources sewn together (Efros and Freeman 2001); see `texjax.images.quilting`.
+
+    NumPy sews on the host, with random numbers that the key is the seed of.
+
+    Args:
+        key: of the choice.
+        shape: (height, width, channels).
+        sources: what windows are taken from.
+        block: side of a window in pixels; a smaller side of a source or of the output takes its place.
+        tile: whether the quilt continues over its edges.
+
+    Raises:
+        TexjaxError: for a block of less than one pixel.
+    """
+    validate.whole("block of the quilting start", block, 1)
+
+    def sew(words: Array | np.ndarray, *pictures: Array | np.ndarray) -> np.ndarray:
+        rng = np.random.default_rng(np.asarray(words))
+        return quilts.quilt(pictures, shape[:2], rng, block=block, tile=tile)
+
+    result = jax.ShapeDtypeStruct(shape, jnp.float32)
+    return jax.pure_callback(sew, result, jax.random.key_data(key), *sources, vmap_method="sequential")
 
 
 def picture(key: types.PRNGKey, shape: Shape, sources: Sources, *, path: str, deviation: float = 0.0) -> types.Image:
