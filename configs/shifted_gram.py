@@ -21,6 +21,7 @@ from texjax.config import parse_arg
 def get_config(arg=None):
     arg = parse_arg(arg, tiny=False, network="compact")
     config = configs.load(f"texture:network={arg.network}{',tiny' * arg.tiny}").unlock()
+    del config.terms.autocorrelation
     layers = dict(pool1=1.0, conv2_2=1.0, conv3_2=1.0)
     config.terms.shifted_gram = ConfigDict(dict(name="shifted_gram", layers=layers, weight=3.0))
     return config

@@ -22,5 +22,6 @@ from texjax.config import parse_arg
 def get_config(arg=None):
     arg = parse_arg(arg, tiny=False, network="compact")
     config = configs.load(f"texture:network={arg.network}{',tiny' * arg.tiny}").unlock()
+    del config.terms.autocorrelation
     config.terms.spectrum = ConfigDict(dict(name="spectrum", layers=dict(pixels=1.0), weight=1000.0))
     return config

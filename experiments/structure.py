@@ -10,6 +10,8 @@ with lower Gram errors at coarse octaves copies. Configs run with the steps that
 Markdown table and the means, and writes the pictures and a contact sheet into OUT_DIR.
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from experiments import ablation, baselines, exemplars

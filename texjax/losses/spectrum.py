@@ -67,7 +67,7 @@ def _projection(image: Float[Array, "h w c"], source: Source) -> Float[Array, "h
     """The nearest picture to the image that has the spectrum of the source."""
     mean = source.mean((0, 1), keepdims=True)
     size = image.shape[:2]
-    window = light.periodic(_middle(source, size))
+    window = jnp.asarray(light.periodic(_middle(source, size)))
     wanted = _transform(window - window.mean((0, 1), keepdims=True))
     rows, columns = (_nearest(*counts) for counts in zip(size, window.shape, strict=False))
     wanted = wanted[rows][:, columns]

@@ -34,8 +34,8 @@ def with_padding(config: configs.Config, sources: Sequence[np.ndarray]) -> confi
 def with_terms(config: configs.Config, sources: Sequence[np.ndarray]) -> configs.Config:
     """Return the config whose terms for textures that repeat (`when` is "periodic") count where these sources do.
 
-    Where the output tiles and every source repeats, such a term always counts: with its octave weights or, where it has none, with 1 for the
-    octaves of at most `LONGEST_SIDE` pixels and 0 for larger ones.
+    Where the output tiles and every source repeats, such a term always counts: with its octave weights or, where it has
+    none, with 1 for the octaves of at most `LONGEST_SIDE` pixels and 0 for larger ones.
     """
     names = [name for name, term in config.terms.items() if term.when == "periodic" and term.weight]
     weights = tuple(float(max(size) <= LONGEST_SIDE) for size in _sizes(config))
