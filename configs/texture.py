@@ -27,7 +27,7 @@ def get_config(arg=None):
     config.pyramid.padding = "circular"
     config.features = ConfigDict(dict(name=arg.network, padding="circular"))
     layers = dict(conv1_1=10.0, conv1_2=10.0, conv2_2=3.0, conv3_2=1.0)
-    lattice = dict(name="autocorrelation", layers=dict(pool2=1.0), weight=1000.0, when="periodic")
+    lattice = dict(name="autocorrelation", layers=dict(pool2=1.0), weight=100.0, when="periodic")
     config.terms = ConfigDict(dict(gram=dict(name="gram", layers=layers), autocorrelation=lattice))
     config.init = ConfigDict(dict(name="random_phase"))
     config.schedule.steps = (60, 60)

@@ -5,6 +5,7 @@ Gram matrices say which features occur together at one pixel, and these which oc
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax.numpy as jnp
 from jax import lax
@@ -17,7 +18,7 @@ Matrices = Float[Array, "shifts 2 c c"]  # for each shift, along x and along y
 AXES = (1, 0)  # of x and y in features [h, w, c]
 
 
-def shifted_gram(*, shifts: Sequence[int] = (1, 2, 4)) -> types.Loss:
+def shifted_gram(*, shifts: Sequence[Any] = (1, 2, 4)) -> types.Loss:
     """Distance of shifted Gram matrices: mean over shifts d of 1/2 sum_ij (s dGx_ij(d))^2 + (s dGy_ij(d))^2.
 
     Gx(d) is the mean over the pixels of F(x, y) F(x + d, y)^T, a matrix that is not symmetric, Gy(d) the same along y,
