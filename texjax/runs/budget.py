@@ -140,6 +140,8 @@ def _possible_tiles(config: configs.Config, parts: build.Parts) -> list[int]:
         for octave, _ in term.places(config.octaves)
     ]
     needs = tiling.needs_of(parts.extractor, [(term, layer) for term in parts.terms for layer in term.layers])
+    if not needs:
+        return []
     least = max([crops.smallest(needs, parts.extractor.circular), *(sides[octave] for octave in whole)])
     return [tile for tile in TILES if least <= tile < max(config.size)]
 
