@@ -36,7 +36,7 @@ def main() -> None:
     textures = {name: draw(args.size) for name, draw in exemplars.MATERIALS.items()}
     others = {name: draw(args.size, 1) for name, draw in exemplars.MATERIALS.items()}
     for path in args.pictures:
-        textures[path.stem], others[path.stem] = _crops(path, args.size)
+        textures[path.name], others[path.name] = _crops(path, args.size)
     variants = [
         ablation.Variant(name, *CONFIGS[name])
         if name in CONFIGS

@@ -29,7 +29,9 @@ def settled(words: list[str], *sources: np.ndarray) -> configs.Config:
 
 
 def test_a_lattice_counts_and_is_told():
-    with pytest.warns(errors.TexjaxWarning, match=r"repeats after .*--config.terms.autocorrelation.weight=0"):
+    with pytest.warns(
+        errors.TexjaxWarning, match=r"repeats after \d+ px .* variance\).*--config.terms.autocorrelation.weight=0"
+    ):
         config = settled(["--config.size=(1024, 512)", "--config.octaves=5"], checkerboard())
     # Octaves of 1024, 512, 256, 128 and 64 px.
     assert config.terms.autocorrelation.octave_weights == (0.0, 0.0, 1.0, 1.0, 1.0)

@@ -57,12 +57,15 @@ def _sizes(config: configs.Config) -> list[tuple[int, ...]]:
 
 
 def _tell(names: Sequence[str], strongest: Sequence[repetition.Repetition]) -> None:
-    lags = ", ".join(f"{right:.0f} px to the right and {down:.0f} down" for _, (down, right) in strongest)
-    shares = ", ".join(f"{share:.0%}" for share, _ in strongest)
-    plural = len(strongest) > 1
+    repeats = ", ".join(f"{_distance(*lag)} ({share:.0%} of the variance)" for share, lag in strongest)
+    subject = "the source repeats" if len(strongest) == 1 else "the sources repeat"
     warnings.warn(
-        f"the source{'s' * plural} repeat{'s' * (not plural)} after {lags} ({shares} of the variance), so that the "
-        f"lattice counts too; --config.terms.{names[0]}.weight=0 leaves it out.",
+        f"{subject} after {repeats}, so that the lattice counts too; --config.terms.{names[0]}.weight=0 leaves it out.",
         errors.TexjaxWarning,
         stacklevel=4,
     )
+
+
+def _distance(down: float, right: float) -> str:
+    parts = [f"{abs(right):.0f} px to the {'right' if right > 0 else 'left'}"] if round(right) else []
+    return " and ".join([*parts, *([f"{down:.0f} px down"] if round(down) else [])])
