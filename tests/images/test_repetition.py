@@ -32,21 +32,21 @@ def test_tiles_repeat_after_a_tile(cell):
 def test_a_checkerboard_repeats_along_its_diagonal():
     y, x = np.mgrid[:96, :96] // 12
     share, (down, _) = repetition.strongest(gray(((y + x) % 2) * 0.8))
-    assert share > 0.95
+    assert share > 0.8
     assert down % 12 == right % 12 == 0 and (down + right) % 24 == 0
 
 
 @settings(max_examples=10)
 @given(seed=st.integers(0, 2**32 - 1), height=st.integers(60, 120))
 def test_noise_does_not_repeat(seed, height):
-    assert repetition.strongest(gray(noise(height, 100, seed))).share < 0.2
+    assert repetition.strongest(gray(noise(height, 100, seed))).share < 0.1
 
 
 def test_a_stripe_is_no_lattice_along_itself():
     """Vertical stripes of one period repeat to the right; a lag along the stripe is as good as none."""
     stripes = gray(np.broadcast_to(0.5 + 0.4 * np.sin(2 * np.pi * np.arange(100) / 20), (100, 100)))
     share, (_, right) = repetition.strongest(stripes)
-    assert share > 0.9 and abs(right) % 20 == 0 and right != 0
+    assert share > 0.6 and abs(right) % 20 == 0 and right != 0
     one = gray(np.broadcast_to(np.exp(-(((np.arange(100) - 50) / 10) ** 2)), (100, 100)))
     assert repetition.strongest(one).share < 0.05
 
@@ -64,9 +64,26 @@ def test_equals_the_sums_over_pairs(seed, height, width):
             return 0.0
         return float(np.mean([values[y, x] * values[y + i, x + j] for y in rows for x in columns]) / values.var())
 
+    def pixels(i: int, j: int) -> int:
+        return max(0, height - abs(i)) * max(0, width - abs(j))
+
+    # Rings of lags around 0, until their mean correlation falls to 0.
+    lags = [(i, j) for i in range(-height + 1, height) for j in range(-width + 1, width)]
+    squares = 0.0
+    for radius in range(height + width):
+        ring = [
+            correlation(*lag) for lag in lags if round(np.hypot(*lag)) == radius and 4 * pixels(*lag) >= values.size
+        ]
+        if not ring or sum(ring) <= 0:
+            break
+        squares += float(np.square(ring).sum())
+
+    def sure(i: int, j: int) -> float:
+        return correlation(i, j) - 2 * (squares / max(pixels(i, j), 1)) ** 0.5
+
     def share(i: int, j: int) -> float:
         between = min(correlation(round(i * t / 8), round(j * t / 8)) for t in range(1, 8))
-        return max(0.0, min(correlation(i, j), correlation(2 * i, 2 * j)) - max(0.0, between))
+        return max(0.0, min(sure(i, j), sure(2 * i, 2 * j)) - max(0.0, between))
 
     down, right = repetition._lags((height, width))
     got = repetition._shares(values, down, right)
@@ -97,6 +114,6 @@ def test_a_lag_to_stay_near():
     assert repetition.strongest(picture, near=(0.0, 24.0)).share < 0.2
 
 
-@pytest.mark.parametrize("name", ["bark.jpg", "embark_1.jpg", "embark_3.jpg"])
+@pytest.mark.parametrize("name", ["bark.jpg", "embark_1.jpg", "embark_3.jpg", "embark_multiexample_3.jpg"])
 def test_photographs_of_irregular_textures(name, test_data):
-    assert repetition.strongest(images.load(test_data / "images" / name)).share < 0.2
+    assert repetition.strongest(images.load(test_data / "images" / name)).share < 0.05

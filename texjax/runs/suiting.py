@@ -9,9 +9,10 @@ from texjax import config as configs
 from texjax import errors, pyramid
 from texjax.images import edges, repetition
 
-# The share of its variance that a source has to repeat, see `repetition.strongest`. Lattices that are drawn or woven
-# have 0.6 and more, drawn bricks 0.2, and photographs of irregular textures 0.16 and less.
-REPEATS = 0.25
+# The share of its variance that a source has to repeat, see `repetition.strongest`. Drawn checkerboards, weaves and
+# tiled floors have 0.6 and more, drawn honeycombs, cloth and bricks about 0.1 to 0.2, and photographs of irregular
+# textures less than 0.05.
+REPEATS = 0.12
 LONGEST_SIDE = 256  # pixels of the octaves at which terms for textures that repeat count; coarse ones see far enough
 
 
