@@ -4,7 +4,8 @@
         [--seeds 1] [--network vgg19]
 
 The start "quiet" is the mean color with noise of deviation 2 of 255, "phase" has the sources' spectrum with random
-phases, and "half" is that at half contrast. The layers "reference" are pool1 and conv3_2 with equal weights, and
+phases, "half" is that at half contrast, "blocks" are windows of the source side by side, and "quilt" has them sewn
+together. The layers "reference" are pool1 and conv3_2 with equal weights, and
 "shallow" are those of config `texture`. Coarse to fine, with two sizes before the full one, takes `iterations` / 2
 steps at each of the three sizes. Measure "axial" is the weave along rows and columns, 0 for a part of the source.
 OUT_DIR gets the pictures and a contact sheet.
@@ -16,6 +17,8 @@ STARTS = {
     "quiet": "{'name': 'mean_color', 'deviation': 0.0078}",
     "half": "{'name': 'random_phase', 'contrast': 0.5}",
     "phase": "{'name': 'random_phase'}",
+    "blocks": "{'name': 'blocks'}",
+    "quilt": "{'name': 'quilting'}",
 }
 LAYERS = {"reference": ("--config.terms.gram.layers={'pool1': 1.0, 'conv3_2': 1.0}",), "shallow": ()}
 

@@ -39,7 +39,9 @@ def rows(script: str, *words: object) -> list[list[str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("script", "variants"), [("compare_features", 5), ("starts", 8)])
+@pytest.mark.parametrize(
+    ("script", "variants"), [("compare_features", 5), pytest.param("starts", 12, marks=pytest.mark.thorough)]
+)
 def test_a_table_and_a_sheet(script: str, variants: int, folder: Path, random_vgg19: Path):
     output, source = folder / script, folder / "source.png"
     head, *lines = rows(script, random_vgg19, output, source, "--size", SIDE, "--octaves", 2, "--iterations", 2)

@@ -31,7 +31,7 @@ def test_tiles_repeat_after_a_tile(cell):
 
 def test_a_checkerboard_repeats_along_its_diagonal():
     y, x = np.mgrid[:96, :96] // 12
-    share, (down, _) = repetition.strongest(gray(((y + x) % 2) * 0.8))
+    share, (down, right) = repetition.strongest(gray(((y + x) % 2) * 0.8))
     assert share > 0.8
     assert down % 12 == right % 12 == 0 and (down + right) % 24 == 0
 
