@@ -26,7 +26,7 @@ VARIANTS = {"autocorrelation", "guided_correspondence", "shifted_gram", "spectru
 # These, and configs that take over ten seconds.
 SLOW = {"analogies", "cnnmrf", "cnnmrf_transfer", "multiscale_style", "sliced_wasserstein", "snelgrove", *VARIANTS}
 # Configs that are killed in every continuous integration, and not in thorough tests alone.
-KILLED = {"animation", "cnnmrf", "multiscale_style", "random", "snelgrove", "texture"}
+KILLED = {"animation", "random", "snelgrove", "texture"}
 ABLATIONS = configs.names("ablations/*.py")
 # Keys of every term beside the settings of its loss.
 TERM_KEYS = {"name", "weight", "when", "layers", "octave_weights", "group", "rotations", "scales"}

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from experiments import structure
 from texjax.features import native_library
 
 ROOT = Path(__file__).parent.parent
@@ -53,6 +54,35 @@ def test_a_table_and_a_sheet(script: str, variants: int, folder: Path, random_vg
     with Image.open(output / "sheet.png") as sheet:
         assert sheet.size == (SIDE * (1 + variants), SIDE)
         np.testing.assert_array_equal(np.asarray(sheet)[:, :SIDE], np.asarray(Image.open(source)))
+
+
+@pytest.mark.slow
+def test_structure(
+    folder: Path, random_vgg19: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Two methods of one picture, beside its other crop; the drawn materials would take minutes."""
+    monkeypatch.setattr(structure.exemplars, "MATERIALS", {})
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (160, 160, 3), np.uint8)).save(folder / "large.png")
+    words = [
+        random_vgg19,
+        folder / "structure",
+        folder / "large.png",
+        "--size",
+        SIDE,
+        "--octaves",
+        2,
+        "--iterations",
+        2,
+    ]
+    monkeypatch.setattr(sys, "argv", ["structure", *map(str, words), "--methods", "texture", "quilting"])
+    structure.main()
+    cells = [line.split("|")[1:4] for line in capsys.readouterr().out.splitlines()[2:]]
+    names = ["other crop", "texture", "quilting"]
+    assert [[cell.strip() for cell in row][:2] for row in cells] == [
+        [place, name] for place in ("large.png", "mean") for name in names
+    ]
+    with Image.open(folder / "structure" / "sheet.png") as sheet:
+        assert sheet.size == (SIDE * 4, SIDE)
 
 
 @pytest.mark.slow
