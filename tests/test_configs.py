@@ -34,9 +34,9 @@ TERM_KEYS = {"name", "weight", "when", "layers", "octave_weights", "group", "rot
 
 @pytest.fixture
 def picture(tmp_path) -> Path:
-    """80 x 80 px of stripes with noise."""
+    """80 x 80 px of stripes that become narrower, so that they do not repeat, with noise."""
     rng = np.random.default_rng(0)
-    stripes = 128 + 90 * np.sin(np.arange(80) / 3)[:, None, None] * np.array([1, 0.5, -0.5])
+    stripes = 128 + 90 * np.sin((np.arange(80) / 6) ** 1.7)[:, None, None] * np.array([1, 0.5, -0.5])
     pixels = np.clip(stripes + rng.normal(0, 12, (80, 80, 3)), 0, 255)
     Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "stripes.png")
     return tmp_path / "stripes.png"

@@ -47,7 +47,7 @@ def expected(image: np.ndarray, *sources: np.ndarray) -> float:
     return float(np.sum(np.square(errors)) / np.sum(np.square(energy)))
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(
     sides=st.lists(st.tuples(st.integers(2, 7), st.integers(2, 7)), min_size=1, max_size=2),
     height=st.integers(2, 9),
