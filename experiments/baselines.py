@@ -132,6 +132,9 @@ def quilting(source: np.ndarray, size: Size, seed: int, *, block: int = 32) -> n
     return quilts.quilt([source], size, np.random.default_rng(seed), block=block)
 
 
+SMALLEST = 128  # pixels, for `portilla_simoncelli`, whose coarsest scale has to be larger than its 7 x 7 lags
+
+
 def portilla_simoncelli(source: np.ndarray, size: Size, seed: int, *, iterations: int = 100) -> np.ndarray:
     """Return a gray picture with the statistics of Portilla and Simoncelli 2000, IJCV, doi 10.1023/A:1026553619983.
 
@@ -141,7 +144,7 @@ def portilla_simoncelli(source: np.ndarray, size: Size, seed: int, *, iterations
     result's size, because the model belongs to one size.
 
     Raises TexjaxError where plenoptic is missing, for a source smaller than the result, and for sides that its four
-    scales do not divide.
+    scales do not divide or are too small for the coarsest one.
     """
     try:
         import plenoptic
@@ -150,10 +153,12 @@ def portilla_simoncelli(source: np.ndarray, size: Size, seed: int, *, iterations
         raise errors.TexjaxError(
             "plenoptic is not installed; install the extra: pip install texjax[baselines]."
         ) from error
-    if any(side % 16 for side in size) or any(a < b for a, b in zip(source.shape, size, strict=False)):
+    if any(side % 16 or side < SMALLEST for side in size) or any(
+        a < b for a, b in zip(source.shape, size, strict=False)
+    ):
         raise errors.TexjaxError(
-            f"The size of portilla_simoncelli is {size[1]} x {size[0]}; give multiples of 16 up to the source's "
-            f"{source.shape[1]} x {source.shape[0]}."
+            f"The size of portilla_simoncelli is {size[1]} x {size[0]}; give multiples of 16, at least {SMALLEST}, up "
+            f"to the source's {source.shape[1]} x {source.shape[0]}."
         )
     torch.set_num_threads(1)
     torch.manual_seed(seed)
@@ -162,8 +167,10 @@ def portilla_simoncelli(source: np.ndarray, size: Size, seed: int, *, iterations
     model = plenoptic.models.PortillaSimoncelli(size).to(image.dtype)
     loss = plenoptic.loss.portilla_simoncelli_loss_factory(model, image)
     metamer = plenoptic.Metamer(image, model, loss_function=loss)
+    # From uniform noise the mean would still be far off after a hundred steps.
+    start = image.mean() + 0.1 * (torch.rand_like(image) - 0.5)
     line_search = {"max_iter": 10, "max_eval": 10, "history_size": 100, "line_search_fn": "strong_wolfe", "lr": 1}
-    metamer.setup(optimizer=torch.optim.LBFGS, optimizer_kwargs=line_search)
+    metamer.setup(initial_image=start, optimizer=torch.optim.LBFGS, optimizer_kwargs=line_search)
     metamer.synthesize(max_iter=iterations)
     result = metamer.metamer.detach().numpy()[0, 0].clip(0, 1).astype(np.float32)
     return np.repeat(result[..., None], 3, axis=2)

@@ -42,7 +42,7 @@ COUNTS = {  # number of runs, as the docstrings of the configs say
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """A folder with two pictures, 160 x 144 px, of noise on stripes that become narrower, so that they do not repeat."""
+    """A folder with two pictures, 160 x 144 px, of noise on stripes that become narrower and do not repeat."""
     path, rng = tmp_path_factory.mktemp("sources"), np.random.default_rng(0)
     for name, period in (("a", 6), ("b", 8)):
         stripes = 128 + 90 * np.sin((np.arange(144) / period) ** 1.7)[:, None, None] * np.array([1, 0.5, -0.5])
