@@ -61,7 +61,7 @@ def evaluate(image: np.ndarray, *sources: np.ndarray) -> float:
     return float(LOSS.value(views(image), target))
 
 
-@settings(max_examples=4)
+@settings(max_examples=3)
 @given(
     sides=st.lists(st.tuples(st.integers(4, 7), st.integers(4, 7)), min_size=1, max_size=2),
     height=st.integers(4, 7),

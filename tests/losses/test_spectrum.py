@@ -60,7 +60,7 @@ def projection(image: np.ndarray, source: np.ndarray, window: np.ndarray) -> np.
     return mean + back.real
 
 
-@settings(max_examples=3)
+@settings(max_examples=2)
 @given(height=st.integers(3, 9), width=st.integers(3, 9), seed=st.integers(0, 99))
 def test_equals_the_paper_for_a_source_of_the_same_size(height, width, seed):
     """With S = sum_c X_c conj(A_c), P = IFFT(S / |S| A); the transforms are of the pictures with their means."""
@@ -73,7 +73,7 @@ def test_equals_the_paper_for_a_source_of_the_same_size(height, width, seed):
     assert evaluate(image.astype(np.float32), source) == pytest.approx(np.mean((image - p.real) ** 2), rel=1e-4)
 
 
-@settings(max_examples=4)
+@settings(max_examples=2)
 @given(
     own=st.tuples(st.sampled_from((4, 6, 8)), st.sampled_from((4, 6, 10))),
     more=st.tuples(st.integers(0, 9), st.integers(0, 9)),
