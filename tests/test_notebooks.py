@@ -126,7 +126,10 @@ def write_without_outputs(notebook: Any, path: Path) -> None:
 
 
 @pytest.mark.slow
-@every_notebook
+@pytest.mark.parametrize(  # the ablation takes minutes
+    "path",
+    [pytest.param(path, id=path.stem, marks=[pytest.mark.thorough] * (path.stem == "ablation")) for path in NOTEBOOKS],
+)
 def test_it_runs(path: Path, tmp_path: Path):
     """In a process of its own, as Jupyter's packages warn a lot, with this interpreter as the kernel."""
     for package in ("nbclient", "nbformat", "ipykernel"):
