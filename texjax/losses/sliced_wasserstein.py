@@ -15,19 +15,21 @@ from jaxtyping import Array, Float, Int
 from texjax import errors, types, validate
 from texjax.losses import places
 
-Samples = Float[Array, "_ c"]  # the features of a source's pixels, or of those of all sources
+Samples = Float[Array, "_ _"]  # [p, c], the features of a source's pixels, or of those of all sources
 Projections = Float[Array, "n d _"]
 
 
 class Slices(NamedTuple):
     """What the images of a stack are compared with at one place.
 
-    directions: unit vectors, d for each image.
-    quantiles: the sources' features projected on them and sorted, resampled to as many as the image has pixels.
+    directions: [n, d, c], d unit vectors for each image.
+    quantiles: [n, d, p], the sources' features projected on them and sorted, resampled to as many as the image has
+        pixels.
     """
 
-    directions: Float[Array, "n d c"]
-    quantiles: Float[Array, "n d p"]
+    # The axes have no names, as places differ in their channels and pixels.
+    directions: Float[Array, "_ _ _"]
+    quantiles: Float[Array, "_ _ _"]
 
 
 def sliced_wasserstein(*, directions: int = 32, redraw: int = 10) -> types.Loss:
