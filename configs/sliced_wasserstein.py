@@ -36,7 +36,8 @@ def get_config(arg=None):
     config.terms = ConfigDict(
         dict(sliced_wasserstein=dict(name="sliced_wasserstein", layers=dict.fromkeys(layers, 1.0)))
     )
-    config.source.max_fit = 2.0  # the target holds the features of all pixels of the source
+    if not arg.tiny:
+        config.source.max_fit = 2.0  # the target holds the features of all pixels of the source
     config.init = ConfigDict(dict(name="random_phase"))
     config.schedule.steps = (60, 60)
     config.max_iter = 100
