@@ -69,7 +69,9 @@ def chosen(loss: types.Loss, seen: list[types.View], target: list[Any], key: jax
     return loss.refresh(seen, target, None, key)
 
 
-def evaluate(loss: types.Loss, image: np.ndarray, sources, mask=None, source_mask=None, key=KEY, dtype=np.float32):
+def evaluate(
+    loss: types.Loss, image: np.ndarray, sources, mask=None, source_mask=None, key=KEY, dtype: Any = np.float32
+):
     """Value, gradient and choice for an image [h, w, C]."""
 
     @jax.jit

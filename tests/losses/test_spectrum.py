@@ -80,7 +80,7 @@ def test_equals_the_paper_for_a_source_of_the_same_size(height, width, seed):
     seed=st.integers(0, 99),
 )
 def test_equals_the_loops_for_a_larger_output(own, more, seed):
-    source = picture(*own, seed)
+    source = picture(own[0], own[1], seed)
     image = np.random.default_rng(seed + 1).random((own[0] + more[0], own[1] + more[1], C)).astype(np.float32)
     distance = np.mean((image - projection(image, source, source)) ** 2)
     assert evaluate(image, source) == pytest.approx(distance, rel=1e-4)
