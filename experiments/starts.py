@@ -5,8 +5,8 @@
 
 The start "quiet" is the mean color with noise of deviation 2 of 255, "phase" has the sources' spectrum with random
 phases, "half" is that at half contrast, "blocks" are windows of the source side by side, and "quilt" has them sewn
-together. The layers "reference" are pool1 and conv3_2 with equal weights, and
-"shallow" are those of config `texture`. Coarse to fine, with two sizes before the full one, takes `iterations` / 2
+together. The layers "reference" are pool1 and conv3_2 with equal weights, and "shallow" are those of config `texture`.
+Coarse to fine, with two sizes before the full one, takes `iterations` / 2
 steps at each of the three sizes. Measure "axial" is the weave along rows and columns, 0 for a part of the source.
 OUT_DIR gets the pictures and a contact sheet.
 """

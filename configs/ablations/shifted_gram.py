@@ -4,8 +4,9 @@
     python experiments/tabulate.py SWEEP_DIR --measures seconds gram_error wavelet_kl seam bands
     python experiments/contact_sheet.py SWEEP_DIR shifted_gram.png
 
-The weight 0 is config `texture`, here at 256 px with 100 steps at full size. The weights are those of shifts by 1, 2
-and 4 pixels, and further shifts have the weight of the config. Arguments are those of config `shifted_gram`.
+The weight 0 is config `texture` without its term for lattices, here at 256 px with 100 steps at full size. The weights
+are those of shifts by 1, 2 and 4 pixels, and further shifts have the weight of the config. Arguments are those of
+config `shifted_gram`.
 """
 
 from texjax import config as configs

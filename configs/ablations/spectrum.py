@@ -4,7 +4,8 @@
     python experiments/tabulate.py SWEEP_DIR --measures seconds gram_error wavelet_kl seam bands
     python experiments/contact_sheet.py SWEEP_DIR spectrum.png
 
-The weight 0 is config `texture`, here at 256 px with 100 steps at full size. Arguments are those of config `spectrum`.
+The weight 0 is config `texture` without its term for lattices, here at 256 px with 100 steps at full size. Arguments
+are those of config `spectrum`.
 """
 
 from texjax import config as configs
