@@ -56,7 +56,7 @@ test: $(READY)
 
 # pytest ends with 5 where no test was selected.
 test-slow: $(READY)
-	$(BIN)/python -m pytest -m "$(SLOW)" -n auto --maxprocesses 2 $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/python -m pytest -m "$(SLOW)" -n auto --maxprocesses 2 --dist loadgroup $(ARGS) || [ $$? -eq 5 ]
 
 test-native: native
 	$(BIN)/python -m pytest -m "slow or not slow" tests/features/test_native.py tests/features/test_native_library.py $(ARGS)
