@@ -17,7 +17,7 @@ FLOORS: list[tuple[str, ...] | set[str]] = [
     {"api", "report", "sweeps"},
     ("runs",),
     {"synthesis", "measures"},
-    ("presets", "checks", "config", "settings", "inits"),
+    ("presets", "checks", "config", "settings", "generators", "inits"),
     {"features", "losses", "optimizers"},
     ("images", "pyramid", "moments", "progress", "validate", "shipped", "atomic"),
     ("types", "errors", "interrupts"),

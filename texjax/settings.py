@@ -45,9 +45,14 @@ def complete(config: Any) -> None:
 def _named_groups(config: Any) -> Iterator[tuple[str, ModuleType, dict[str, Any]]]:
     """Flattened key, package and further keys of each group that names a function."""
     # Imported late: they import JAX, and a command's --help shall answer at once.
-    from texjax import features, inits, losses, optimizers
+    from texjax import features, generators, inits, losses, optimizers
 
-    for key, package, extra in (("features", features, {}), ("optimizer", optimizers, {}), ("init", inits, INIT)):
+    for key, package, extra in (
+        ("generator", generators, {}),
+        ("features", features, {}),
+        ("optimizer", optimizers, {}),
+        ("init", inits, INIT),
+    ):
         if key in config:
             yield key, package, extra
     for name in config.get("terms", {}):

@@ -263,3 +263,42 @@ class Minimizer(NamedTuple):
     step: Callable[..., Any]
     renew: Callable[..., Any]
     read: Callable[[Any], tuple[Images, dict[str, Any]]]
+
+
+class Window(NamedTuple):
+    """A part of a picture, in pixels; beyond an edge it goes on at the opposite one.
+
+    top: row of the whole picture where it begins; it may be traced. left: column likewise. height, width: of the window.
+    whole: height and width of the whole picture.
+    """
+
+    top: Any
+    left: Any
+    height: int
+    width: int
+    whole: tuple[int, int]
+
+
+class Generator(NamedTuple):
+    """A network that makes pictures at once, as pure functions of its parameters.
+
+    A generator is built by `name(channels, sources, **settings)`, for images of so many channels and so many sources.
+    What it returns are variables, which a range handling of the optimizers turns into images. `codes` [n, sources] say
+    how much of each source the pictures are to have; a row adds up to 1.
+
+    init: key -> parameters, {"params": ...} and perhaps {"batch_stats": ...}.
+    draw: (key, window) -> noise of that window of a picture, the same in every window that has a pixel; None for a
+        generator that restyles photographs, whose inputs are images [h, w, c] instead.
+    train: (parameters, inputs [n, ...], codes) -> (variables [n, h, w, c], parameters with new statistics).
+    apply: (parameters, inputs [n, ...], codes) -> variables [n, h, w, c].
+    multiple: sides of windows and pictures, and places of windows, are multiples of so many pixels.
+    halo: pixels at the edges of a window that differ from those of the whole picture, a multiple of `multiple`; None
+        where a pixel depends on the whole picture.
+    """
+
+    init: Callable[..., Any]
+    draw: Callable[..., Any] | None
+    train: Callable[..., Any]
+    apply: Callable[..., Any]
+    multiple: int = 1
+    halo: int | None = None

@@ -1,0 +1,29 @@
+"""A generator of a texture, trained once to make any amount of it at once (Ulyanov et al. 2016, Snelgrove 2017).
+
+    texjax train bark.jpg --config feedforward/texture --run-dir bark
+    texjax generate bark/network.safetensors -ow 4096 -oh 4096
+
+The network of Ulyanov et al. is trained with the multi-scale objective of config `texture`, which the discussion of
+Snelgrove 2017 proposes. Every step draws `count` new pictures of `size`, for each source, from noise.
+
+Arguments: `network` names the network of the features. `tiny` trains for a few steps, to see that everything works.
+"""
+
+from ml_collections import ConfigDict
+
+from texjax.config import load, parse_arg
+
+
+def get_config(arg=None):
+    arg = parse_arg(arg, tiny=False, network="compact")
+    config = load(f"texture:network={arg.network}").unlock()
+    config.generator = ConfigDict(dict(name="pyramid"))
+    config.optimizer = ConfigDict(dict(name="adam", learning_rate=0.01, range="sigmoid"))
+    # The learning rate falls to this share of its start.
+    config.training = ConfigDict(dict(decay=0.02))
+    config.schedule.steps = ()
+    config.update(size=(192, 192), count=4, max_iter=2000, save_every=50)
+    if arg.tiny:
+        config.update(size=(64, 64), count=2, octaves=2, max_iter=6, save_every=3)
+        config.generator = ConfigDict(dict(name="pyramid", widths=(4, 4, 8)))
+    return config

@@ -1,0 +1,5 @@
+"""Generators: networks that make pictures at once. A config's `generator.name` is one of these."""
+
+from texjax.generators.pyramid import pyramid
+
+__all__ = ["pyramid"]

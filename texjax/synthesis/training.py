@@ -1,0 +1,192 @@
+"""Training of a generator: the objective of a synthesis, as a function of the generator's parameters.
+
+It yields iterates as a synthesis does, so that whatever watches, records and resumes runs does so for trainings too.
+The images of an iterate are samples, made from the same noise each time.
+"""
+
+import functools
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from texjax import config as configs
+from texjax import errors, generators, settings, types
+from texjax.optimizers import ranges, scaling
+from texjax.synthesis import build, loop, optimize, steps
+from texjax.synthesis import pictures as exemplar_pictures
+
+SAMPLES = 2**32 - 1  # folded into the seed's key to draw the samples; training draws with the number of the step
+RANGES = ("none", "sigmoid", "penalty")
+
+
+class State(NamedTuple):
+    """Where a training stands. weights: of the generator. optimizer: state of optax. scale: of the objective."""
+
+    weights: types.Weights
+    optimizer: Any
+    scale: types.Scalar
+
+
+class Setup(NamedTuple):
+    """What a training consists of.
+
+    codes: [sources x count, sources], one row for each picture of a step.
+    size: height and width of the pictures.
+    """
+
+    generator: types.Generator
+    parts: build.Parts
+    handling: ranges.Range
+    solver: optax.GradientTransformation
+    codes: jax.Array
+    size: tuple[int, int]
+
+
+def prepare(
+    config: configs.Config,
+    pictures: exemplar_pictures.Pictures,
+    names: exemplar_pictures.Names | None = None,
+    saved: optimize.Saved | None = None,
+) -> optimize.Prepared:
+    """Check everything, compute the targets and the first parameters, and return an iterator over the iterates.
+
+    The arguments are those of `optimize.prepare`, for a config with a `generator`.
+
+    Raises:
+        TexjaxError: for a config or pictures that cannot be used; and what `saved.load` raises.
+    """
+    parts = optimize.check(config, pictures, names)
+    setup = _setup(config, parts, pictures)
+    # One generator learns several sources, each of which has targets of its own.
+    targets = [
+        optimize.targets(parts, config.octaves, {**pictures, "sources": [source]}) for source in pictures["sources"]
+    ]
+    args = steps.place((parts.extractor.weights, jax.tree.map(lambda *leaves: jnp.stack(leaves), *targets)))
+    state = steps.compiled(functools.partial(_start, setup))(jax.random.key(config.seed), *args)
+    if saved is None:
+        shape = (len(setup.codes), 1, *setup.size, optimize.channels(pictures))
+        first = loop.Iterate(0, np.zeros(shape, np.float32), {"loss": np.full((1, 1), np.nan)}, 0.0, state)
+    else:
+        images = jax.eval_shape(functools.partial(_samples, setup), state, jax.random.key(0))
+        wanted = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), state)
+        first = saved.load(images, wanted)
+    return optimize.Prepared(parts, first, _iterates(config, setup, args, first, resumed=saved is not None))
+
+
+def build_generator(config: configs.Config, channels: int, sources: int) -> types.Generator:
+    """Return the generator of a config. Raises as the function that the config names."""
+    return settings.build(generators, config.generator, channels, sources)
+
+
+def to_images(config: configs.Config) -> ranges.Range:
+    """Return how what the generator returns becomes images in [0, 1]. Raises TexjaxError for another optimizer."""
+    if config.optimizer.name != "adam":
+        raise errors.TexjaxError(
+            f"optimizer.name is '{config.optimizer.name}', and a generator is trained by adam; set it to 'adam'."
+        )
+    return ranges.get(config.optimizer.range, RANGES, "adam where it trains a generator")
+
+
+def _setup(config: configs.Config, parts: build.Parts, pictures: exemplar_pictures.Pictures) -> Setup:
+    sources = len(pictures["sources"])
+    generator = build_generator(config, optimize.channels(pictures), sources)
+    width, height = config.size
+    for side, name in ((width, "width"), (height, "height")):
+        if side % generator.multiple:
+            raise errors.TexjaxError(
+                f"the {name} of the training pictures is {side} px, and the generator makes multiples of "
+                f"{generator.multiple}; give --config.size=({_next(width, generator)}, {_next(height, generator)})."
+            )
+    # The learning rate falls by a cosine to a share of its start.
+    rate = optax.cosine_decay_schedule(config.optimizer.learning_rate, config.max_iter, config.training.decay)
+    solver = optax.adam(rate, config.optimizer.b1, config.optimizer.b2)
+    codes = jnp.repeat(jnp.eye(sources), config.count, axis=0)
+    return Setup(generator, parts, to_images(config), solver, codes, (height, width))
+
+
+def _next(side: int, generator: types.Generator) -> int:
+    """The next multiple of the generator's."""
+    return -(-side // generator.multiple) * generator.multiple
+
+
+def _start(setup: Setup, key: types.PRNGKey, *args: Any) -> State:
+    """The first parameters, and the scale that gives their gradient the size for which Adam's constants are."""
+    weights = setup.generator.init(key)
+    state = State(weights, setup.solver.init(weights["params"]), jnp.ones(()))
+    _, gradient, _ = _evaluate(setup, state, jax.random.fold_in(key, 0), 0, *args)
+    return state._replace(scale=scaling.first_scale(jnp.concatenate([x.ravel() for x in jax.tree.leaves(gradient)])))
+
+
+def _inputs(setup: Setup, key: types.PRNGKey) -> Any:
+    """The noise of all pictures of a step."""
+    height, width = setup.size
+    window = types.Window(0, 0, height, width, setup.size)
+    assert setup.generator.draw is not None
+    return jax.vmap(lambda key: setup.generator.draw(key, window))(jax.random.split(key, len(setup.codes)))
+
+
+def _evaluate(
+    setup: Setup, state: State, key: types.PRNGKey, step: Any, weights: types.Weights, targets: Any
+) -> tuple[Any, Any, dict[str, Any]]:
+    """The parameters with new statistics, the gradient, and the metrics of pictures that are drawn from the key."""
+    sources = setup.codes.shape[1]
+    inputs, problem = _inputs(setup, key), setup.parts.objective
+
+    def value(params: Any) -> tuple[types.Scalar, Any]:
+        variables, renewed = setup.generator.train({**state.weights, "params": params}, inputs, setup.codes)
+        images = setup.handling.to_images(variables)
+        grouped = images.reshape(sources, -1, *images.shape[1:])
+
+        def of_source(images: types.Images, targets: Any) -> tuple[types.Scalar, dict[str, types.Scalar]]:
+            choices = (problem.refresh(images, weights, targets, None, key, step),) if problem.periods else ()
+            return problem.value(images, weights, targets, *choices)
+
+        totals, shares = jax.vmap(of_source)(grouped, targets)
+        # The terms add over the pictures, and the loss is a mean, which does not depend on their number.
+        total, shares = jax.tree.map(lambda x: x.sum() / len(images), (totals, shares))
+        penalty = setup.handling.penalty(variables) / variables.size
+        metrics = {"loss": total, "terms": shares, "low": images.min(), "high": images.max()}
+        return state.scale * total + penalty, (renewed, metrics)
+
+    gradient, (renewed, metrics) = jax.grad(value, has_aux=True)(state.weights["params"])
+    norm = optax.global_norm(gradient) / state.scale
+    return renewed, gradient, {**metrics, "gradient": norm, "failed": jnp.array(False)}
+
+
+def _step(setup: Setup, state: State, key: types.PRNGKey, step: Any, *args: Any) -> tuple[State, dict[str, Any]]:
+    renewed, gradient, metrics = _evaluate(setup, state, jax.random.fold_in(key, step), step, *args)
+    updates, optimizer = setup.solver.update(gradient, state.optimizer)
+    params = optax.apply_updates(state.weights["params"], updates)
+    return state._replace(weights={**renewed, "params": params}, optimizer=optimizer), metrics
+
+
+def _samples(setup: Setup, state: State, key: types.PRNGKey) -> jax.Array:
+    """A picture for each code, always from the same noise, [pictures, 1, h, w, c]."""
+    inputs = _inputs(setup, jax.random.fold_in(key, SAMPLES))
+    return setup.handling.to_images(setup.generator.apply(state.weights, inputs, setup.codes))[:, None]
+
+
+def _iterates(
+    config: configs.Config, setup: Setup, args: tuple[Any, ...], first: loop.Iterate, *, resumed: bool
+) -> Iterator[loop.Iterate]:
+    key, state, step = jax.random.key(config.seed), first.state, first.step
+    # The host calls every step, because XLA on CPU computes the gradients of kernels ten times slower inside loops.
+    take_step = steps.compiled(functools.partial(_step, setup), donated="state")
+    samples = steps.compiled(functools.partial(_samples, setup))
+    begin = time.perf_counter()
+    while step < config.max_iter:
+        count = min(config.save_every, config.max_iter - step)
+        lines = []
+        for step in range(step + 1, step + count + 1):
+            state, line = take_step(state, key, step, *args)
+            lines.append(line)
+        images, lines = jax.device_get((samples(state, key), lines))
+        metrics = jax.tree.map(lambda *values: np.stack(values)[:, None], *lines)
+        metrics["evaluations"] = np.arange(step - count + 1, step + 1)[:, None]
+        yield loop.Iterate(step, images, metrics, time.perf_counter() - begin, state)
+        begin = time.perf_counter()
