@@ -268,7 +268,7 @@ class Minimizer(NamedTuple):
 class Window(NamedTuple):
     """A part of a picture, in pixels; beyond an edge it goes on at the opposite one.
 
-    top: row of the whole picture where it begins; it may be traced. left: column likewise. height, width: of the window.
+    top, left: row and column of the whole picture where it begins; they may be traced. height, width: of the window.
     whole: height and width of the whole picture.
     """
 

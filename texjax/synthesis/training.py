@@ -182,7 +182,8 @@ def _iterates(
     while step < config.max_iter:
         count = min(config.save_every, config.max_iter - step)
         lines = []
-        for step in range(step + 1, step + count + 1):
+        for _ in range(count):
+            step += 1
             state, line = take_step(state, key, step, *args)
             lines.append(line)
         images, lines = jax.device_get((samples(state, key), lines))
