@@ -2,14 +2,17 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
+import jax
 import numpy as np
 
 from texjax import checks, errors, images, measures, progress, types
 from texjax import config as configs
-from texjax.runs import arrays, budget, inputs, suiting
-from texjax.synthesis import loop, optimize, schedule
+from texjax.runs import arrays, budget, inputs, networks, suiting
+from texjax.runs import generate as generating
+from texjax.synthesis import loop, optimize, schedule, training
 
 Picture: TypeAlias = arrays.Picture
 Pictures: TypeAlias = Picture | Sequence[Picture]
@@ -125,6 +128,61 @@ def iterate(
     return optimize.prepare(budget.fitted(settings, pictures), pictures).iterates
 
 
+def train(sources: Pictures, *, config: Config = "feedforward/texture", **keys: Any) -> networks.Network:
+    """Train a generator that makes any amount of the sources' texture (Ulyanov et al. 2016, arXiv 1603.03417).
+
+    Args:
+        sources: as for `synthesize`; of several, each is a texture of its own, and pictures can be mixtures.
+        config: as for `synthesize`; it needs a `generator`.
+        **keys: keys of the config, as for `synthesize`.
+
+    Returns:
+        The network, for `generate`.
+
+    Raises:
+        TexjaxError: as `synthesize`, and for a config without a generator.
+    """
+    settings = _config(config, keys)
+    if "generator" not in settings:
+        raise errors.TexjaxError("this config trains no generator; give one such as 'feedforward/texture'.")
+    settings, fitted = _sources(settings, sources)
+    pictures = inputs.in_channels(settings, {"sources": fitted})
+    last = _last(settings, training.prepare(settings, pictures).iterates)
+    names = [f"source {i}" for i in range(1, len(fitted) + 1)]
+    return networks.network(settings, optimize.channels(pictures), names, jax.device_get(last.state.weights))
+
+
+def generate(
+    network: networks.Network | str | os.PathLike[str],
+    size: tuple[int, int] = (512, 512),
+    *,
+    seed: int = 0,
+    count: int = 1,
+    mix: Sequence[float] = (),
+    memory_budget: str = "",
+) -> np.ndarray:
+    """Make pictures by a trained generator, at once and of any size.
+
+    Args:
+        network: of `train`, or the path of the `network.safetensors` of `texjax train`.
+        size: width and height in pixels; the pictures tile where these are multiples of `network.generator.multiple`.
+        seed: of the noise.
+        count: number of pictures.
+        mix: how much of each source the pictures are to have, one number each; equal parts where it is empty.
+        memory_budget: bytes for the computation, such as "2GiB"; "" for what is free.
+
+    Returns:
+        The picture [h, w, c], float32 in [0, 1]; of several a stack [count, h, w, c].
+
+    Raises:
+        TexjaxError: for a file that holds no network, and numbers that no picture can have.
+    """
+    loaded = network if isinstance(network, networks.Network) else networks.read(Path(network))
+    wanted = generating.Wanted((size[0], size[1]), seed, count, tuple(mix), memory_budget)
+    stack = np.stack(list(generating.pictures(loaded, wanted)))
+    return stack[0] if count == 1 else stack
+
+
 def measure(
     image: Picture,
     sources: Pictures,
@@ -180,7 +238,15 @@ def _run(config: configs.Config, pictures: dict[str, list[np.ndarray]], alpha: n
     """Run to the end, with a progress bar, and return the pictures. alpha: of the content, for the result."""
     pictures = inputs.in_channels(config, pictures | _start(config))
     config = budget.fitted(config, pictures)
-    iterates, last = optimize.prepare(config, pictures).iterates, None
+    last = _last(config, optimize.prepare(config, pictures).iterates)
+    outputs = optimize.outputs(last, config, pictures).clip(0, 1)
+    outputs = inputs.with_alpha(config, outputs, inputs.fit_alpha(config, alpha))
+    return outputs[0] if len(outputs) == 1 else outputs
+
+
+def _last(config: configs.Config, iterates: Iterator[loop.Iterate]) -> loop.Iterate:
+    """Run to the end, with a progress bar, and return the last iterate."""
+    last = None
     with progress.steps(schedule.total(config)) as watch:
         for last in iterates:
             if not loop.finite(last.metrics):
@@ -189,10 +255,8 @@ def _run(config: configs.Config, pictures: dict[str, list[np.ndarray]], alpha: n
                     f"precision 'float32'."
                 )
             watch(last)
-    assert last is not None  # the start is always yielded
-    outputs = optimize.outputs(last, config, pictures).clip(0, 1)
-    outputs = inputs.with_alpha(config, outputs, inputs.fit_alpha(config, alpha))
-    return outputs[0] if len(outputs) == 1 else outputs
+    assert last is not None  # there is at least one step
+    return last
 
 
 def _sources(config: configs.Config, sources: Pictures) -> tuple[configs.Config, list[np.ndarray]]:

@@ -58,6 +58,19 @@ def values(config: configs.Config) -> None:
         raise errors.unknown("value of source.flatten", config.source.flatten, light.METHODS)
     _output(config.output)
     _alpha(config.source.alpha, config.output.format)
+    if "generator" in config:
+        _training(config)
+
+
+def _training(config: configs.Config) -> None:
+    """Raise TexjaxError for what a generator cannot be trained with."""
+    validate.real("training.decay", config.training.decay, 0, 1)
+    for key, neutral in {"schedule.steps": (), "frames": 1, "tile": 0, "jitter.pixels": 0, "jitter.color": 0}.items():
+        value = settings.group(config, key)
+        if value != neutral:
+            raise errors.TexjaxError(
+                f"{key} is {value}, which a generator is not trained with; set --config.{key}={neutral}."
+            )
 
 
 def _term(name: str, term: configs.Config) -> None:

@@ -4,7 +4,9 @@
     texjax generate bark/network.safetensors -ow 4096 -oh 4096
 
 The network of Ulyanov et al. is trained with the multi-scale objective of config `texture`, which the discussion of
-Snelgrove 2017 proposes. Every step draws `count` new pictures of `size`, for each source, from noise.
+Snelgrove 2017 proposes. Every step draws `count` new pictures of `size`, for each source, from noise. Together, and not
+each alone, these have to have the Gram matrices of the source: otherwise the network learns one arrangement that has
+them, and repeats it (`experiments/README.md` shows this).
 
 Arguments: `network` names the network of the features. `tiny` trains for a few steps, to see that everything works.
 """
@@ -22,7 +24,8 @@ def get_config(arg=None):
     # The learning rate falls to this share of its start.
     config.training = ConfigDict(dict(decay=0.02))
     config.schedule.steps = ()
-    config.update(size=(192, 192), count=4, max_iter=2000, save_every=50)
+    config.terms.gram.together = True
+    config.update(size=(128, 128), count=4, max_iter=2000, save_every=50)
     if arg.tiny:
         config.update(size=(64, 64), count=2, octaves=2, max_iter=6, save_every=3)
         config.generator = ConfigDict(dict(name="pyramid", widths=(4, 4, 8)))

@@ -23,7 +23,13 @@ def show_result(result: runner.Result) -> None:
     console = rich.console.Console(soft_wrap=True, highlight=False, markup=False)
     memory = f"peak memory {machine.peak_memory() / 2**20:.0f} MiB"
     console.print(f"{result.status} after {result.steps} steps, loss {result.loss:.6g}, {memory}")
-    for path in result.paths:
+    show_paths(result.paths)
+
+
+def show_paths(paths: Sequence[Path]) -> None:
+    """Print the paths of pictures, one in each line."""
+    console = rich.console.Console(soft_wrap=True, highlight=False, markup=False)
+    for path in paths:
         console.print(str(path))
 
 

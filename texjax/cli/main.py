@@ -19,13 +19,26 @@ from typing import Any, NoReturn
 
 import texjax
 from texjax import errors, interrupts
-from texjax.cli import devices, measure, plan, report, resume, sweep, synthesize, transfer, weights
+from texjax.cli import (
+    devices,
+    export,
+    generate,
+    measure,
+    plan,
+    report,
+    resume,
+    sweep,
+    synthesize,
+    train,
+    transfer,
+    weights,
+)
 
 CACHE_FAULT = (
     "the cache of compiled programs cannot be used, so that they are compiled anew; remove or mend its folder, which "
     "TEXJAX_COMPILATION_CACHE names, or else lies in the user's cache folder."
 )
-COMMANDS = (synthesize, transfer, resume, plan, sweep, report, measure, weights, devices)
+COMMANDS = (synthesize, transfer, train, generate, export, resume, plan, sweep, report, measure, weights, devices)
 
 
 class Parser(argparse.ArgumentParser):

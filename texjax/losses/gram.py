@@ -31,6 +31,7 @@ def gram(
     join_weights: Sequence[Any] = (),
     join_position: int | float = 0.5,
     join_regularization: int | float = 1e-3,
+    together: bool = False,
 ) -> types.Loss:
     """Distance of Gram matrices (Gatys et al. 2015, eqs. 1 to 3): k sum_ij (s G_ij - mul s T_ij)^2.
 
@@ -45,6 +46,8 @@ def gram(
         join_position: for two sources and instead of weights, from 0, the first source alone, to 1, the second alone.
         join_regularization: joins of definite matrices add this to every eigenvalue before the join and subtract it
             afterwards, in units of the mean eigenvalue; rounding to float32 leaves errors below about 1e-5 of these.
+        together: add the moments of all images of a stack first, so that the stack as a whole is to have the sources'
+            moments, and each image may differ from them. The distance counts once for each image.
 
     Raises:
         TexjaxError: for unknown names and numbers out of range. The join raises for weights and a position that do not
@@ -75,10 +78,20 @@ def gram(
         scale, factor = NORMALIZATIONS[normalization](len(target))
         return factor * jnp.sum((scale * (sums.outer / sums.count - mul * target)) ** 2)
 
+    of_each = places.total(distance)
+
+    def of_all(sums: Sequence[types.Moments], *rest: Any) -> types.Scalar:
+        return of_each([jax.tree.map(_added, of_place) for of_place in sums], *rest)
+
     loss = places.from_sums(
-        measure, places.total(distance), summarize=summarize, join=places.join_each_place(join_sources)
+        measure, of_all if together else of_each, summarize=summarize, join=places.join_each_place(join_sources)
     )
     return loss._replace(moments=True)
+
+
+def _added(of_images: Array) -> Array:
+    """The sum over the images of a stack, in the place of each of them."""
+    return jnp.broadcast_to(of_images.sum(0, keepdims=True), of_images.shape)
 
 
 def _moments_of_one(view: types.View) -> Float[Array, "c c"]:

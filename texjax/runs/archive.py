@@ -13,6 +13,7 @@ A run directory, which `records` writes, holds
                      an output follow each other
     animation.webp   the frames as a movie, if there are several; also .gif and, if ffmpeg is installed, .mp4;
                      animation_0000.webp, ... for several outputs
+    network.safetensors  the generator that a training has made
     checkpoints/     where the optimization stood, from which `texjax resume` goes on
     measures.json    measures of the result against the sources, once somebody has asked for them
 
@@ -36,6 +37,7 @@ RUN_FILE = "run.json"
 METRICS_FILE = "metrics.jsonl"
 CURVE_FILE = "loss.png"
 MEASURES_FILE = "measures.json"
+NETWORK_FILE = "network.safetensors"
 PROGRESS_FOLDER = "progress"
 CHECKPOINT_FOLDER = "checkpoints"
 IMAGE_STEM = "image"

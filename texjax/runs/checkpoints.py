@@ -5,8 +5,8 @@ the last steps, on which it depends whether a stage ends. Random numbers are fun
 targets are functions of the pictures, so that nothing else is needed to compute the same bytes.
 
 Orbax writes each checkpoint into a temporary folder that it renames when it is complete, and keeps the last two. A
-digest of all arrays tells a sound checkpoint from a damaged one. Of a run that has ended the images alone are kept, for
-more steps that somebody may want.
+digest of all arrays tells a sound checkpoint from a damaged one. Of a synthesis that has ended the images alone are
+kept, for more steps that somebody may want.
 """
 
 import contextlib
@@ -89,14 +89,17 @@ class Checkpoints:
         self._saved_at = time.monotonic()
         self._wait = SHARE * (self._saved_at - begin)
 
-    def finish(self, last: loop.Iterate) -> None:
-        """Keep the images of the last iterate of a run that has ended, and remove its other checkpoints."""
+    def finish(self, last: loop.Iterate, *, whole: bool = False) -> None:
+        """Keep the images of the last iterate of a run that has ended, and remove its other checkpoints.
+
+        whole: Keep its state too, without which a training cannot go on.
+        """
         if not (self._seconds or self._steps):
             return
         with self._warned():
             if self._folder.is_dir():
                 self._remove([last.step])
-            self._write(last._replace(state=None, recent=loop.Recent()))
+            self._write(last if whole else last._replace(state=None, recent=loop.Recent()))
             self._remove(step for step in self._open().all_steps() if step != last.step)
 
     def saved(self) -> Iterator[optimize.Saved]:

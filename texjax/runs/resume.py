@@ -48,7 +48,7 @@ def begun(directory: Path, extend: int = 0) -> Begun:
             "N steps to it."
         )
     try:
-        config = _config(run.config)
+        config = config_of_json(run.config)
         config = configs.overridden(config, {"max_iter": config.max_iter + extend})
         paths = {group: archive.picture_paths(run.record, group) for group in configs.GROUPS}
         if not paths["sources"]:
@@ -123,8 +123,8 @@ def lines(run: Begun, first: loop.Iterate) -> list[dict[str, Any]]:
     return [line for line in archive.metrics(run.directory) if line["step"] <= first.step]
 
 
-def _config(content: dict[str, Any]) -> configs.Config:
-    """A config that was read from JSON, which has no tuples, as the locked config that was written."""
+def config_of_json(content: dict[str, Any]) -> configs.Config:
+    """Return a config that was read from JSON, which has no tuples, as the locked config that was written."""
     config = ConfigDict(_tuples(content))
     settings.complete(config)
     checks.values(config)

@@ -13,8 +13,8 @@ import numpy as np
 
 from texjax import checks, errors, interrupts
 from texjax import config as configs
-from texjax.runs import archive, budget, checkpoints, inputs, machine, records, resume
-from texjax.synthesis import build, loop, optimize, schedule
+from texjax.runs import archive, budget, checkpoints, inputs, machine, networks, records, resume
+from texjax.synthesis import build, loop, optimize, schedule, training
 from texjax.synthesis import pictures as exemplar_pictures
 
 
@@ -77,6 +77,8 @@ def synthesize(
             outputs = optimize.outputs(last, config, pictures)
             results = records.write_results(where, inputs.with_alpha(config, outputs, alpha), config.output, about)
             results += records.write_movies(where, outputs.reshape(last.images.shape))
+            if trains(config) and status != "failed":
+                results.append(_write_network(where, config, pictures, paths, last))
         except BaseException:
             with contextlib.suppress(errors.EnvironmentFault):
                 records.end(where, record, "failed", 0, time.perf_counter() - started)
@@ -84,7 +86,7 @@ def synthesize(
         seconds, rollbacks = time.perf_counter() - started, sum(progress.rollbacks.values())
         records.end(where, record, status, last.step, seconds, rollbacks, results)
         if status in archive.ENDED:
-            points.finish(last)
+            points.finish(last, whole=trains(config))
         # The curve comes last: what draws it takes a second to import, and a killed run must not lack its picture.
         if lines:
             records.write_curve(where, lines)
@@ -94,6 +96,24 @@ def synthesize(
             f"use smaller term weights, range 'penalty' or precision 'float32'."
         )
     return Result(status, last.step, last.loss, results)
+
+
+def trains(config: configs.Config) -> bool:
+    """Return whether a run of that config trains a generator, instead of optimizing pictures."""
+    return "generator" in config
+
+
+def _write_network(
+    where: Path,
+    config: configs.Config,
+    pictures: exemplar_pictures.Pictures,
+    paths: inputs.Paths,
+    last: loop.Iterate,
+) -> Path:
+    names = [path.name for path in paths["sources"]]
+    path = where / archive.NETWORK_FILE
+    networks.write(path, config, optimize.channels(pictures), names, last.state.weights)
+    return path
 
 
 class Progress(NamedTuple):
@@ -124,16 +144,17 @@ def _prepared(
     stack: contextlib.ExitStack,
 ) -> tuple[configs.Config, optimize.Prepared, Any]:
     """The config that fits, the run from its start or its newest sound checkpoint, and the latter's checkpoints."""
+    prepare = training.prepare if trains(config) else optimize.prepare
     if begun is None:
-        config = budget.fitted(config, pictures)
-        return config, optimize.prepare(config, pictures, paths), None
+        config = config if trains(config) else budget.fitted(config, pictures)
+        return config, prepare(config, pictures, paths), None
     config = resume.settled(begun, config)
     resume.check_digests(begun, _digests(build.parts(config), pictures, paths))
     resume.check_versions(begun, machine.environment(config.features.to_dict())["versions"])
     points = stack.enter_context(_checkpoints(begun.directory, config))
     for saved in points.saved():
         try:
-            return config, optimize.prepare(config, pictures, paths, saved), points
+            return config, prepare(config, pictures, paths, saved), points
         except checkpoints.Damaged as error:
             checkpoints.warn_damaged(error)
     warnings.warn(
@@ -141,7 +162,7 @@ def _prepared(
         errors.TexjaxWarning,
         stacklevel=2,
     )
-    return config, optimize.prepare(config, pictures, paths), points
+    return config, prepare(config, pictures, paths), points
 
 
 def _follow(config: configs.Config, prepared: optimize.Prepared, watch: Callable[[loop.Iterate], None]) -> Result:

@@ -93,7 +93,7 @@ def to_images(config: configs.Config) -> ranges.Range:
 
 
 def _setup(config: configs.Config, parts: build.Parts, pictures: exemplar_pictures.Pictures) -> Setup:
-    sources = len(pictures["sources"])
+    sources, handling = len(pictures["sources"]), to_images(config)
     generator = build_generator(config, optimize.channels(pictures), sources)
     width, height = config.size
     for side, name in ((width, "width"), (height, "height")):
@@ -106,7 +106,7 @@ def _setup(config: configs.Config, parts: build.Parts, pictures: exemplar_pictur
     rate = optax.cosine_decay_schedule(config.optimizer.learning_rate, config.max_iter, config.training.decay)
     solver = optax.adam(rate, config.optimizer.b1, config.optimizer.b2)
     codes = jnp.repeat(jnp.eye(sources), config.count, axis=0)
-    return Setup(generator, parts, to_images(config), solver, codes, (height, width))
+    return Setup(generator, parts, handling, solver, codes, (height, width))
 
 
 def _next(side: int, generator: types.Generator) -> int:
@@ -119,15 +119,16 @@ def _start(setup: Setup, key: types.PRNGKey, *args: Any) -> State:
     weights = setup.generator.init(key)
     state = State(weights, setup.solver.init(weights["params"]), jnp.ones(()))
     _, gradient, _ = _evaluate(setup, state, jax.random.fold_in(key, 0), 0, *args)
-    return state._replace(scale=scaling.first_scale(jnp.concatenate([x.ravel() for x in jax.tree.leaves(gradient)])))
+    norm, size = optax.tree.norm(gradient), sum(x.size for x in jax.tree.leaves(gradient))
+    return state._replace(scale=jnp.where(norm > 0, scaling.FIRST_GRADIENT * size**0.5 / norm, 1.0))
 
 
 def _inputs(setup: Setup, key: types.PRNGKey) -> Any:
     """The noise of all pictures of a step."""
     height, width = setup.size
     window = types.Window(0, 0, height, width, setup.size)
-    assert setup.generator.draw is not None
-    return jax.vmap(lambda key: setup.generator.draw(key, window))(jax.random.split(key, len(setup.codes)))
+    draw: Any = setup.generator.draw
+    return jax.vmap(lambda key: draw(key, window))(jax.random.split(key, len(setup.codes)))
 
 
 def _evaluate(
@@ -154,7 +155,7 @@ def _evaluate(
         return state.scale * total + penalty, (renewed, metrics)
 
     gradient, (renewed, metrics) = jax.grad(value, has_aux=True)(state.weights["params"])
-    norm = optax.global_norm(gradient) / state.scale
+    norm = optax.tree.norm(gradient) / state.scale
     return renewed, gradient, {**metrics, "gradient": norm, "failed": jnp.array(False)}
 
 
