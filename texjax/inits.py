@@ -189,8 +189,9 @@ def quilting(key: types.PRNGKey, shape: Shape, sources: Sources, *, block: int =
 def picture(key: types.PRNGKey, shape: Shape, sources: Sources, *, path: str, deviation: float = 0.0) -> types.Image:
     """Return the only source, resized to the output by Lanczos (three lobes), with Gaussian noise added.
 
-    path: of the file that a run reads this source from, with the limits of `config.source`. deviation: of the noise, in
-        the image's units, [0, 1]; without noise several outputs are all alike.
+    path: of the picture that a run reads this source from, with the limits of `config.source`, or of a trained
+        generator, which makes one. deviation: of the noise, in the image's units, [0, 1]; without noise several outputs
+        are all alike.
     """
     image = pyramid.stretch(jnp.asarray(sources[0]), shape[:2])
     return image + deviation * jax.random.normal(key, shape)

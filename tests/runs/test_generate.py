@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import texjax
+from texjax import config as configs
 from texjax import errors
 from texjax.cli import main
 from texjax.features.weights import catalog
-from texjax.runs import export, generate, networks
+from texjax.runs import export, generate, inputs, networks, run
 from texjax.synthesis import generating
 
 
@@ -164,3 +165,22 @@ def test_training_wants_a_generator(capsys, tmp_path):
     Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
     assert command("train", tmp_path / "a.png", "--config", "texture:tiny") == 2
     assert "trains no generator; give one of feedforward/" in capsys.readouterr().err
+
+
+def test_a_synthesis_starts_from_a_generated_picture(trained, network, training_config, sources, tmp_path):
+    """The first loss of the run is that of the generated picture."""
+    config = training_config()
+    words = [f"--config.init={{'name': 'picture', 'path': '{trained}'}}"]
+    changes = {key: config[key].to_dict() for key in ("features", "terms")}
+    base = configs.overridden(
+        configs.load("texture:tiny"), changes | {"size": (64, 32), "schedule.steps": (), "seed": 4}
+    )
+    started = configs.overridden_by_words(base, words)
+    pictures = inputs.load(started, inputs.with_start(started, {"sources": sources[:1]}))
+    (generated,) = generate.pictures(network, generate.Wanted((64, 32), seed=4))
+    np.testing.assert_array_equal(pictures["init"][0], generated)
+    where = tmp_path / "run"
+    where.mkdir()
+    run.synthesize(started, {"sources": sources[:1]}, lambda parts: where)
+    record = json.loads((where / "run.json").read_text())
+    assert record["init"][0]["name"] == trained.name and record["status"] == "finished"

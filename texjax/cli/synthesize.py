@@ -57,7 +57,7 @@ def texture_parser(commands: Any, name: str, purpose: str) -> argparse.ArgumentP
     )
     add("--octave-step", "-os", type=int, metavar="N", help="novelty: compare every N-th octave (1)")
     add("--seed", metavar="KIND", help="start: random or symmetric (the random number seed is --random-seed)")
-    add("--init", metavar="FILE", help="picture to start from")
+    add("--init", "--init-from", metavar="FILE", help="picture to start from, or a trained generator, which makes one")
     add("--if-weight", type=float, metavar="X", help="inter-frame loss: weight (1)")
     add("--if-shift", type=float, metavar="PX", help="inter-frame loss: shift between frames to imitate (5)")
     add("--if-order", type=int, metavar="N", help="inter-frame loss: number of next frames each is compared with (2)")

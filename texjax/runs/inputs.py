@@ -13,7 +13,7 @@ from texjax import config as configs
 from texjax import errors, images, pyramid
 from texjax.images import alpha as transparency
 from texjax.images import colors, edges, files, light
-from texjax.runs import scale, suiting
+from texjax.runs import generate, networks, scale, suiting
 
 SEEN = 4  # standard deviation, in levels of 255, from which on a part that is taken off a source is told
 
@@ -64,6 +64,9 @@ def load_with_alpha(config: configs.Config, paths: Paths) -> Inputs:
 
     pictures, alpha, settled = {}, None, config
     for group, of_group in paths.items():
+        if group == "init" and of_group[0].suffix == networks.SUFFIX:
+            pictures[group] = [_generated(config, of_group[0])]
+            continue
         sizes = [sized(group, i, path) for i, path in enumerate(of_group)]
         layers = [read(path, None if auto_width else size) for path, size in zip(of_group, sizes, strict=True)]
         pictures[group] = [_fit(config, group, i, layers[i].color, size) for i, size in enumerate(sizes)]
@@ -74,6 +77,13 @@ def load_with_alpha(config: configs.Config, paths: Paths) -> Inputs:
     if "analogy" in paths:
         check_analogy(pictures["analogy"], [(str(path), shape(path)) for path in paths["analogy"]])
     return Inputs(in_channels(config, pictures), fit_alpha(config, alpha), settled)
+
+
+def _generated(config: configs.Config, path: Path) -> np.ndarray:
+    """A picture [h, w, 3] to start from, by the generator in a file."""
+    wanted = generate.Wanted(tuple(config.size), config.seed, budget=config.memory_budget)
+    (picture,) = generate.pictures(networks.read(path), wanted)
+    return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture
 
 
 def in_channels(config: configs.Config, pictures: dict[str, list[np.ndarray]]) -> dict[str, list[np.ndarray]]:

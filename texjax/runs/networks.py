@@ -18,6 +18,7 @@ from texjax.optimizers import ranges
 from texjax.runs import resume
 from texjax.synthesis import training
 
+SUFFIX = ".safetensors"
 FORMAT = "texjax-network"
 SEPARATOR = "/"
 
