@@ -29,7 +29,7 @@ DOCS := texjax texjax.inits texjax.images.copies texjax.images.quilting texjax.l
 .PHONY: help setup native demo test test-slow test-native audit lint format docs clean
 
 help:
-	@echo "make demo       draw an exemplar and synthesize from it, into demo/"
+	@echo "make demo       draw an exemplar, synthesize from it, and generate more of it, into demo/"
 	@echo "make test       run the tests that are quick (ARGS='-k gram' is passed on to pytest)"
 	@echo "make test-slow  run the slow ones (SLOW='slow and not network' chooses by marker)"
 	@echo "make test-native  compile the convolutions by oneDNN, and run their tests"
@@ -50,6 +50,7 @@ demo: $(READY)
 	rm -rf demo
 	$(BIN)/python experiments/exemplars.py demo
 	$(BIN)/texjax synthesize demo/pebbles.png --run-dir demo/result
+	$(BIN)/texjax generate weights/pebbles_generator.safetensors --run-dir demo/generated
 
 test: $(READY)
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(ARGS)

@@ -8,6 +8,8 @@ Snelgrove 2017 proposes. Every step draws `count` new pictures of `size`, for ea
 each alone, these have to have the Gram matrices of the source: otherwise the network learns one arrangement that has
 them, and repeats it (`experiments/README.md` shows this).
 
+    texjax sweep feedforward/texture bark.jpg                  # one octave against four, as an ablation
+
 Arguments: `network` names the network of the features. `tiny` trains for a few steps, to see that everything works.
 """
 
@@ -30,3 +32,10 @@ def get_config(arg=None):
         config.update(size=(64, 64), count=2, octaves=2, max_iter=6, save_every=3)
         config.generator = ConfigDict(dict(name="pyramid", widths=(4, 4, 8)))
     return config
+
+
+def sweep(add):
+    """Train at one octave and at four, and with pictures that have the source's Gram matrices together and alone."""
+    for octaves in (1, 4):
+        for together in (True, False):
+            add(octaves=octaves, **{"terms.gram.together": together})

@@ -147,3 +147,12 @@ def test_samples_come_from_the_statistics_that_training_has_left(training_config
 def test_the_run_directory_has_the_network(trained: Path):
     record = json.loads((trained.parent / "run.json").read_text())
     assert set(record["results"]) == {*(f"image_000{i}.png" for i in range(4)), "network.safetensors"}
+
+
+def test_the_sweep_of_the_config(sources):
+    """One octave and four, with pictures together and alone."""
+    from texjax.sweeps import entries
+
+    declared = entries.declared(entries.Request("feedforward/texture:tiny", [], [str(sources[0])]))
+    swept = [(entry.config.octaves, entry.config.terms.gram.together) for entry in declared]
+    assert swept == [(1, True), (1, False), (4, True), (4, False)]

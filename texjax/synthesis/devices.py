@@ -137,6 +137,14 @@ def by_rows(layout: Layout, tree: Any, height: int) -> Any:
     return jax.tree.map(lambda x: jax.lax.with_sharding_constraint(x, sharding(layout, x.shape, height)), tree)
 
 
+def spread(layout: Layout | None, tree: Any) -> Any:
+    """Constrain the arrays of a tree, inside a compiled function, to be spread along their first axis."""
+    if layout is None:
+        return tree
+    along = NamedSharding(layout.mesh, PartitionSpec(AXIS))
+    return jax.tree.map(lambda x: jax.lax.with_sharding_constraint(x, along), tree)
+
+
 def by_outputs(layout: Layout, function: Callable[..., Any], spread: int) -> Callable[..., Any]:
     """Return a function whose first `spread` arguments and all results are spread along their first axis."""
     along, everywhere = PartitionSpec(AXIS), PartitionSpec()

@@ -17,7 +17,7 @@ import optax
 from texjax import config as configs
 from texjax import errors, generators, settings, types
 from texjax.optimizers import ranges, scaling
-from texjax.synthesis import build, loop, optimize, steps
+from texjax.synthesis import build, devices, loop, optimize, steps
 from texjax.synthesis import pictures as exemplar_pictures
 
 SAMPLES = 2**32 - 1  # folded into the seed's key to draw the samples; training draws with the number of the step
@@ -37,6 +37,7 @@ class Setup(NamedTuple):
 
     codes: [sources x count, sources], one row for each picture of a step.
     size: height and width of the pictures.
+    layout: how the pictures are spread over devices, or None for one device.
     """
 
     generator: types.Generator
@@ -45,6 +46,7 @@ class Setup(NamedTuple):
     solver: optax.GradientTransformation
     codes: jax.Array
     size: tuple[int, int]
+    layout: devices.Layout | None
 
 
 def prepare(
@@ -60,14 +62,18 @@ def prepare(
     Raises:
         TexjaxError: for a config or pictures that cannot be used; and what `saved.load` raises.
     """
+    layout = _layout(config)
+    if layout and config.features.get("backend") == "auto":
+        config = configs.overridden(config, {"features.backend": "xla"})  # oneDNN computes whole stacks
     parts = optimize.check(config, pictures, names)
-    setup = _setup(config, parts, pictures)
+    setup = _setup(config, parts, pictures, layout)
     # One generator learns several sources, each of which has targets of its own.
     targets = [
         optimize.targets(parts, config.octaves, {**pictures, "sources": [source]}) for source in pictures["sources"]
     ]
     args = steps.place((parts.extractor.weights, jax.tree.map(lambda *leaves: jnp.stack(leaves), *targets)))
-    state = steps.compiled(functools.partial(_start, setup))(jax.random.key(config.seed), *args)
+    key, *args = devices.everywhere(layout, (jax.random.key(config.seed), *args))
+    state = steps.compiled(functools.partial(_start, setup))(key, *args)
     if saved is None:
         shape = (len(setup.codes), 1, *setup.size, optimize.channels(pictures))
         first = loop.Iterate(0, np.zeros(shape, np.float32), {"loss": np.full((1, 1), np.nan)}, 0.0, state)
@@ -75,7 +81,7 @@ def prepare(
         images = jax.eval_shape(functools.partial(_samples, setup), state, jax.random.key(0))
         wanted = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), state)
         first = saved.load(images, wanted)
-    return optimize.Prepared(parts, first, _iterates(config, setup, args, first, resumed=saved is not None))
+    return optimize.Prepared(parts, first, _iterates(config, setup, key, tuple(args), first))
 
 
 def build_generator(config: configs.Config, channels: int, sources: int) -> types.Generator:
@@ -92,7 +98,23 @@ def to_images(config: configs.Config) -> ranges.Range:
     return ranges.get(config.optimizer.range, RANGES, "adam where it trains a generator")
 
 
-def _setup(config: configs.Config, parts: build.Parts, pictures: exemplar_pictures.Pictures) -> Setup:
+def _layout(config: configs.Config) -> devices.Layout | None:
+    """How the pictures of a step are spread. Raises TexjaxError where there is only one for each source."""
+    layout = devices.layout(config)
+    if layout and layout.by_rows:
+        raise errors.TexjaxError(
+            "devices is 'all', over which a training spreads the pictures of a step, and count is 1; give more by "
+            "--config.count, or --config.devices=one."
+        )
+    return layout
+
+
+def _setup(
+    config: configs.Config,
+    parts: build.Parts,
+    pictures: exemplar_pictures.Pictures,
+    layout: devices.Layout | None = None,
+) -> Setup:
     sources, handling = len(pictures["sources"]), to_images(config)
     generator = build_generator(config, optimize.channels(pictures), sources)
     width, height = config.size
@@ -106,7 +128,7 @@ def _setup(config: configs.Config, parts: build.Parts, pictures: exemplar_pictur
     rate = optax.cosine_decay_schedule(config.optimizer.learning_rate, config.max_iter, config.training.decay)
     solver = optax.adam(rate, config.optimizer.b1, config.optimizer.b2)
     codes = jnp.repeat(jnp.eye(sources), config.count, axis=0)
-    return Setup(generator, parts, handling, solver, codes, (height, width))
+    return Setup(generator, parts, handling, solver, codes, (height, width), layout)
 
 
 def _next(side: int, generator: types.Generator) -> int:
@@ -128,7 +150,8 @@ def _inputs(setup: Setup, key: types.PRNGKey) -> Any:
     height, width = setup.size
     window = types.Window(0, 0, height, width, setup.size)
     draw: Any = setup.generator.draw
-    return jax.vmap(lambda key: draw(key, window))(jax.random.split(key, len(setup.codes)))
+    inputs = jax.vmap(lambda key: draw(key, window))(jax.random.split(key, len(setup.codes)))
+    return devices.spread(setup.layout, inputs)
 
 
 def _evaluate(
@@ -173,9 +196,9 @@ def _samples(setup: Setup, state: State, key: types.PRNGKey) -> jax.Array:
 
 
 def _iterates(
-    config: configs.Config, setup: Setup, args: tuple[Any, ...], first: loop.Iterate, *, resumed: bool
+    config: configs.Config, setup: Setup, key: types.PRNGKey, args: tuple[Any, ...], first: loop.Iterate
 ) -> Iterator[loop.Iterate]:
-    key, state, step = jax.random.key(config.seed), first.state, first.step
+    state, step = first.state, first.step
     # The host calls every step, because XLA on CPU computes the gradients of kernels ten times slower inside loops.
     take_step = steps.compiled(functools.partial(_step, setup), donated="state")
     samples = steps.compiled(functools.partial(_samples, setup))
