@@ -24,7 +24,7 @@ class Reference:
     def convolved(self, x: np.ndarray, number: int) -> np.ndarray:
         """3 x 3 pixels over opposite edges, each neighbor at a time."""
         kernel = self.params[f"Conv_{number}"]["kernel"]
-        return sum(np.roll(x, (1 - i, 1 - j), (1, 2)) @ kernel[i, j] for i in range(3) for j in range(3))
+        return np.sum([np.roll(x, (1 - i, 1 - j), (1, 2)) @ kernel[i, j] for i in range(3) for j in range(3)], axis=0)
 
     def normalized(self, x: np.ndarray, number: int) -> np.ndarray:
         name = f"CodedNorm_{number}"
@@ -66,7 +66,7 @@ def test_noise_enters_at_every_octave(problem):
 
 def test_apply_equals_numpy(problem):
     generator, weights, octaves, codes = problem
-    expected = Reference(weights, codes, train=False).images([np.float64(x) for x in octaves])
+    expected = Reference(weights, codes, train=False).images([np.asarray(x, np.float64) for x in octaves])
     images = jax.jit(generator.apply)(weights, octaves, jnp.asarray(codes, jnp.float32))
     assert expected.std() > 0.1
     np.testing.assert_allclose(images, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
@@ -76,7 +76,7 @@ def test_train_equals_numpy_and_returns_the_running_means(problem):
     """A twentieth of each statistic is that of the stack."""
     generator, weights, octaves, codes = problem
     reference = Reference(weights, codes, train=True)
-    expected = reference.images([np.float64(x) for x in octaves])
+    expected = reference.images([np.asarray(x, np.float64) for x in octaves])
     images, renewed = jax.jit(generator.train)(weights, octaves, jnp.asarray(codes, jnp.float32))
     np.testing.assert_allclose(images, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
     for name, batch in reference.batch.items():
