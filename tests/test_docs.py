@@ -27,14 +27,14 @@ NAMES = {
     errors: "EnvironmentFault TexjaxError TexjaxWarning unknown",
     features: "compact random vgg16 vgg19",
     images: "EXTENSIONS MAX_PIXELS load load_with_alpha read_text resize save shape sources",
-    losses: "analogy autocorrelation between content gram guided_correspondence inter_frame mean mrf novelty "
-    "shifted_gram sliced_wasserstein smoothness spectrum",
+    losses: "analogy autocorrelation between content diversity gram guided_correspondence inter_frame mean mrf "
+    "novelty shifted_gram sliced_wasserstein smoothness spectrum",
     measures: "MEANINGS SMALLEST axial bands check_sizes color_distance displacement_score fitting_octaves gram_errors "
     "largest_octaves measure_all periodicity seam wavelet_kl",
     optimizers: "adam lbfgs lbfgsb optax_lbfgs",
     pyramid: "MODES Octave TAPS check enlarge expand gaussian laplacian reduce size sizes stretch",
-    types: "Additive AnyImage AnyImages Exemplars Extractor Feature Features Grid Image Images Loss Mask Masks "
-    "Minimizer Moments PRNGKey PRNGKeys Scalar Term View Weights",
+    types: "Additive AnyImage AnyImages Exemplars Extractor Feature Features Generator Grid Image Images Loss Mask "
+    "Masks Minimizer Moments PRNGKey PRNGKeys Scalar Term View Weights Window",
 }
 # The modules whose functions compute; the others deal with files, configs and errors.
 COMPUTING = (texjax, features, losses, measures, optimizers, pyramid)

@@ -1,5 +1,6 @@
 """Generators: networks that make pictures at once. A config's `generator.name` is one of these."""
 
+from texjax.generators.nca import nca
 from texjax.generators.pyramid import pyramid
 
-__all__ = ["pyramid"]
+__all__ = ["nca", "pyramid"]

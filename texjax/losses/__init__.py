@@ -8,6 +8,7 @@ from texjax.losses.analogy import analogy
 from texjax.losses.autocorrelation import autocorrelation
 from texjax.losses.between import between
 from texjax.losses.content import content
+from texjax.losses.diversity import diversity
 from texjax.losses.gram import gram
 from texjax.losses.guided_correspondence import guided_correspondence
 from texjax.losses.inter_frame import inter_frame
@@ -24,6 +25,7 @@ __all__ = [
     "autocorrelation",
     "between",
     "content",
+    "diversity",
     "gram",
     "guided_correspondence",
     "inter_frame",
