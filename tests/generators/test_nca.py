@@ -15,7 +15,7 @@ from texjax import errors, generators, types
 
 AUTOMATON = importlib.import_module("texjax.generators.nca")  # whose name is that of its function
 perceive = jax.jit(AUTOMATON.perceive)
-SOBEL = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])  # as printed in the paper, to the right
+SOBEL = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])  # to the right
 LAPLACIAN = np.array([[1, 2, 1], [2, -12, 2], [1, 2, 1]])
 
 

@@ -13,7 +13,7 @@ def diversity() -> types.Loss:
     """Minus the distance of each image of the stack from the next one: - sum_i mean |F_i - F_(i+1)| (Li et al. 2017).
 
     The mean is over the pixels and channels of a layer, and the next image of the last one is the first (arXiv
-    1703.01664, eq. 5). In training, terms are divided by the number of pictures, so the weight counts the mean distance
+    1703.01664). In training, terms are divided by the number of pictures, so the weight counts the mean distance
     of two pictures of the same source, whatever their number. A stack of one image has the value 0 and no gradient.
 
     The value has no lower bound: with a large weight, pictures leave the texture for features that are as far apart as
