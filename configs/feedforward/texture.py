@@ -27,6 +27,8 @@ def get_config(arg=None):
     config.training = ConfigDict(dict(decay=0.02))
     config.schedule.steps = ()
     config.terms.gram.together = True
+    # From local noise no network of this depth can make a strict lattice, and the term would drown the others.
+    del config.terms.autocorrelation
     config.update(size=(128, 128), count=4, max_iter=2000, save_every=50)
     if arg.tiny:
         config.update(size=(64, 64), count=2, octaves=2, max_iter=6, save_every=3)
