@@ -1,5 +1,6 @@
 """Generators: networks that make pictures at once. A config's `generator.name` is one of these."""
 
 from texjax.generators.pyramid import pyramid
+from texjax.generators.residual import residual
 
-__all__ = ["pyramid"]
+__all__ = ["pyramid", "residual"]
