@@ -20,10 +20,10 @@ def get_config(arg=None):
     arg = parse_arg(arg, tiny=False, network="compact")
     config = load(f"multiscale_style:network={arg.network}").unlock()
     config.generator = ConfigDict(dict(name="residual"))
-    config.terms.content.weight = 3.0
+    config.terms.content.weight = 15.0
     config.terms.smoothness.weight = 1e-3
-    config.optimizer = ConfigDict(dict(name="adam", learning_rate=0.003, range="sigmoid"))
-    # The learning rate falls to this share of its start.
+    # The learning rate falls to the share `decay` of its start.
+    config.optimizer = ConfigDict(dict(name="adam", learning_rate=0.002, range="sigmoid"))
     config.training = ConfigDict(dict(decay=0.02))
     config.schedule.steps = ()
     config.source.fit = 2.0

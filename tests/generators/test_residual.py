@@ -26,13 +26,13 @@ def reflected(x: np.ndarray, pixels: int) -> np.ndarray:
 
 def expected(params: dict, photo: np.ndarray, code: np.ndarray, blocks: int) -> np.ndarray:
     """The paper's layers in float64, in the order of the paper, with the parameters in the order of their numbers."""
-    kernels = (np.float64(params[f"Conv_{i}"]["kernel"]) for i in itertools.count())
+    kernels = (np.asarray(params[f"Conv_{i}"]["kernel"], np.float64) for i in itertools.count())
     norms = (params[f"CodedInstanceNorm_{i}"] for i in itertools.count())
 
     def normalized(x: np.ndarray) -> np.ndarray:
         norm = next(norms)
         standard = (x - x.mean((0, 1))) / np.sqrt(x.var((0, 1)) + 1e-5)
-        return standard * (code @ np.float64(norm["scales"])) + code @ np.float64(norm["offsets"])
+        return standard * (code @ np.asarray(norm["scales"])) + code @ np.asarray(norm["offsets"])
 
     def layer(x: np.ndarray) -> np.ndarray:
         kernel = next(kernels)
@@ -53,7 +53,7 @@ def expected(params: dict, photo: np.ndarray, code: np.ndarray, blocks: int) -> 
     for _ in range(2):
         x = np.maximum(layer(x.repeat(2, 0).repeat(2, 1)), 0)
     kernel, last = next(kernels), max(params, key=lambda name: int(name.split("_")[1]) if "Conv" in name else -1)
-    return 4 * (photo - 0.5) + correlated(reflected(x, 4), kernel) + np.float64(params[last]["bias"])
+    return 4 * (photo - 0.5) + correlated(reflected(x, 4), kernel) + np.asarray(params[last]["bias"])
 
 
 def initial(generator: types.Generator, seed: int = 0) -> dict:

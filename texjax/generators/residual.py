@@ -20,7 +20,7 @@ class Network(nn.Module):
     """Two reductions, residual blocks at a quarter of the size, two enlargements, and the photograph itself."""
 
     widths: tuple[int, int, int]
-    blocks: int
+    depth: int
     channels: int
 
     @nn.compact
@@ -38,7 +38,7 @@ class Network(nn.Module):
         for width in (middle, coarse):
             padded = jnp.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0)), "reflect")
             x = nn.relu(layer(blocks.halved(padded), width, padding="VALID"))
-        for _ in range(self.blocks):
+        for _ in range(self.depth):
             x = x + layer(nn.relu(layer(x, coarse)), coarse)
         for width in (middle, fine):
             x = nn.relu(layer(blocks.doubled(x), width))

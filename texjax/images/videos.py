@@ -110,11 +110,21 @@ def _command(path: Path, words: Sequence[str]) -> list[str]:
 
 
 @contextlib.contextmanager
-def _running(command: Sequence[str], **pipes: int) -> Iterator[tuple[Any, Callable[[], str]]]:
+def _running(
+    command: Sequence[str], stdin: int | None = None, stdout: int | None = None
+) -> Iterator[tuple[Any, Callable[[], str]]]:
     """A process, which does not outlive the block, and a function that returns what it said."""
-    with tempfile.TemporaryFile() as log, subprocess.Popen(command, stderr=log, **pipes) as process:
+    with (
+        tempfile.TemporaryFile() as log,
+        subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=log) as process,
+    ):
+
+        def messages() -> str:
+            log.seek(0)
+            return _reason(log.read())
+
         try:
-            yield process, lambda: log.seek(0) or _reason(log.read())
+            yield process, messages
         finally:
             process.kill()
 
