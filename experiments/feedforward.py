@@ -38,7 +38,9 @@ def timed(make: Callable[[int], np.ndarray]) -> tuple[np.ndarray, np.ndarray, fl
     return first, make(1), time.perf_counter() - begin
 
 
-def row(network: object, pictures: tuple[np.ndarray, np.ndarray, float], source: np.ndarray) -> dict[str, float]:
+def row(
+    network: texjax.types.Extractor, pictures: tuple[np.ndarray, np.ndarray, float], source: np.ndarray
+) -> dict[str, float]:
     """Return the measures of the first picture, the seconds, and how much the second one repeats it."""
     first, second, seconds = pictures
     values = texjax.measure(first, source, extractor=network, layers=LAYERS["optimized"])
@@ -53,7 +55,7 @@ def row(network: object, pictures: tuple[np.ndarray, np.ndarray, float], source:
     }
 
 
-def compare(name: str, source: Path, runs: list[Path], size: int, vgg: object, output: Path) -> None:
+def compare(name: str, source: Path, runs: list[Path], size: int, vgg: texjax.types.Extractor, output: Path) -> None:
     """Print the rows of a texture, and write its pictures."""
     picture = texjax.images.load(source)
     makers: dict[str, Callable[[int], np.ndarray]] = {

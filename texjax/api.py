@@ -128,11 +128,18 @@ def iterate(
     return optimize.prepare(budget.fitted(settings, pictures), pictures).iterates
 
 
-def train(sources: Pictures, *, config: Config = "feedforward/texture", **keys: Any) -> networks.Network:
+def train(
+    sources: Pictures,
+    *,
+    photos: Sequence[str | os.PathLike[str]] = (),
+    config: Config = "feedforward/texture",
+    **keys: Any,
+) -> networks.Network:
     """Train a generator that makes any amount of the sources' texture (Ulyanov et al. 2016, arXiv 1603.03417).
 
     Args:
         sources: as for `synthesize`; of several, each is a texture of its own, and pictures can be mixtures.
+        photos: files or folders of photographs, for a config whose generator learns to restyle these.
         config: as for `synthesize`; it needs a `generator`.
         **keys: keys of the config, as for `synthesize`.
 
@@ -147,7 +154,9 @@ def train(sources: Pictures, *, config: Config = "feedforward/texture", **keys: 
         raise errors.TexjaxError("this config trains no generator; give one such as 'feedforward/texture'.")
     settings, fitted = _sources(settings, sources)
     pictures = inputs.in_channels(settings, {"sources": fitted})
-    last = _last(settings, training.prepare(settings, pictures).iterates)
+    files = {"sources": [Path()] * len(fitted)} | ({configs.PHOTOS: images.sources(photos)} if photos else {})
+    crops = inputs.photographs(settings, files, optimize.channels(pictures))
+    last = _last(settings, training.prepare(settings, pictures, photographs=crops).iterates)
     names = [f"source {i}" for i in range(1, len(fitted) + 1)]
     return networks.network(settings, optimize.channels(pictures), names, jax.device_get(last.state.weights))
 

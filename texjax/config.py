@@ -27,6 +27,8 @@ Config: TypeAlias = Any
 
 # Groups of pictures that a term, or the start, may look at.
 GROUPS = ("sources", "content", "analogy")
+# The group of files from whose crops a generator learns to restyle photographs.
+PHOTOS = "photos"
 
 
 def names(pattern: str = "*.py") -> list[str]:

@@ -35,7 +35,7 @@ def test_the_loss_is_the_mean_over_new_pictures(training_config, sources):
     now = next(run_.iterates)
     key = jax.random.fold_in(jax.random.key(config.seed), 1)
     setup = training._setup(config, run_.parts, pictures)
-    variables, _ = generator.train(weights, training._inputs(setup, key), setup.codes)
+    variables, _ = generator.train(weights, training._inputs(setup, key, None), setup.codes)
     images = 1 / (1 + np.exp(-np.asarray(variables, np.float64)))
     targets = [gram(np.asarray(picture)) for picture in pictures["sources"]]
     distances = [((gram(image) - targets[i // 3]) ** 2).sum() for i, image in enumerate(images)]
@@ -137,7 +137,7 @@ def test_samples_come_from_the_statistics_that_training_has_left(training_config
     run_ = training.prepare(config, pictures)
     last = list(run_.iterates)[-1]
     setup = training._setup(config, run_.parts, pictures)
-    noise = training._inputs(setup, jax.random.fold_in(jax.random.key(config.seed), training.SAMPLES))
+    noise = training._inputs(setup, jax.random.fold_in(jax.random.key(config.seed), training.SAMPLES), None)
     alone = jax.tree.map(lambda x: x[1:2], noise)
     variables = setup.generator.apply(last.state.weights, alone, setup.codes[1:2])
     np.testing.assert_allclose(jax.nn.sigmoid(variables), last.images[1], atol=1e-5)

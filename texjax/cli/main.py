@@ -27,6 +27,7 @@ from texjax.cli import (
     plan,
     report,
     resume,
+    stylize,
     sweep,
     synthesize,
     train,
@@ -38,7 +39,21 @@ CACHE_FAULT = (
     "the cache of compiled programs cannot be used, so that they are compiled anew; remove or mend its folder, which "
     "TEXJAX_COMPILATION_CACHE names, or else lies in the user's cache folder."
 )
-COMMANDS = (synthesize, transfer, train, generate, export, resume, plan, sweep, report, measure, weights, devices)
+COMMANDS = (
+    synthesize,
+    transfer,
+    train,
+    generate,
+    stylize,
+    export,
+    resume,
+    plan,
+    sweep,
+    report,
+    measure,
+    weights,
+    devices,
+)
 
 
 class Parser(argparse.ArgumentParser):

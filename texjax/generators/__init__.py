@@ -2,5 +2,6 @@
 
 from texjax.generators.nca import nca
 from texjax.generators.pyramid import pyramid
+from texjax.generators.residual import residual
 
-__all__ = ["nca", "pyramid"]
+__all__ = ["nca", "pyramid", "residual"]

@@ -2,7 +2,7 @@
 
 import functools
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from texjax import config as configs
 from texjax import errors, images, pyramid
 from texjax.images import alpha as transparency
 from texjax.images import colors, edges, files, light
+from texjax.images import photographs as crops
 from texjax.runs import generate, networks, scale, suiting
 
 SEEN = 4  # standard deviation, in levels of 255, from which on a part that is taken off a source is told
@@ -77,6 +78,23 @@ def load_with_alpha(config: configs.Config, paths: Paths) -> Inputs:
     if "analogy" in paths:
         check_analogy(pictures["analogy"], [(str(path), shape(path)) for path in paths["analogy"]])
     return Inputs(in_channels(config, pictures), fit_alpha(config, alpha), settled)
+
+
+def photographs(config: configs.Config, paths: Paths, channels: int) -> Callable[[int], np.ndarray] | None:
+    """Return the function of a step that reads the crops of a training's photographs, or None where it has none.
+
+    channels: of the crops. Raises TexjaxError where grain is not installed.
+    """
+    if configs.PHOTOS not in paths:
+        return None
+    return crops.crops(
+        paths[configs.PHOTOS],
+        (config.size[0], config.size[1]),
+        config.count * len(paths["sources"]),
+        config.seed,
+        channels=channels,
+        max_pixels=config.source.max_pixels,
+    )
 
 
 def _generated(config: configs.Config, path: Path) -> np.ndarray:

@@ -50,7 +50,7 @@ def begun(directory: Path, extend: int = 0) -> Begun:
     try:
         config = config_of_json(run.config)
         config = configs.overridden(config, {"max_iter": config.max_iter + extend})
-        paths = {group: archive.picture_paths(run.record, group) for group in configs.GROUPS}
+        paths = {group: archive.picture_paths(run.record, group) for group in (*configs.GROUPS, configs.PHOTOS)}
         if not paths["sources"]:
             raise ValueError("run.json names no source")
     except Exception as error:  # a file that somebody changed may lack any key
@@ -84,7 +84,8 @@ def check_digests(run: Begun, about: Mapping[str, Any]) -> None:
     """
     for key, now in about.items():
         if key != "config" and run.record.get(key) != now:
-            what = f"the group of pictures '{key}'" if isinstance(now, list) else "the weights of the network"
+            others = {"weights_sha256": "the weights of the network", "photos_sha256": "the folder of photographs"}
+            what = others.get(key, f"the group of pictures '{key}'")
             raise errors.TexjaxError(
                 f"{what} changed since the run in {run.directory} began ({_digests(run.record.get(key))} then, "
                 f"{_digests(now)} now); restore the files, or begin a new run."

@@ -1,6 +1,7 @@
 """One run: writes what the iterator of a synthesis yields into a run directory."""
 
 import contextlib
+import functools
 import hashlib
 import time
 import warnings
@@ -42,7 +43,8 @@ def synthesize(
 
     Args:
         config: complete, as `config.load` returns it.
-        paths: {"sources": [...]}, with "content": [content] and "analogy": [A, A', B] where the config uses them.
+        paths: {"sources": [...]}, with "content": [content] and "analogy": [A, A', B] where the config uses them, and
+            "photos": [...] for a generator that restyles photographs.
         directory: called once everything has been checked, to make the directory.
         watch: called with every iterate.
         command: for the records, where it is not this process's own command line.
@@ -54,7 +56,8 @@ def synthesize(
     """
     checks.values(config)
     paths = inputs.with_start(config, paths)
-    pictures, alpha, settled = inputs.load_with_alpha(config, paths)
+    given = {group: files for group, files in paths.items() if group != configs.PHOTOS}
+    pictures, alpha, settled = inputs.load_with_alpha(config, given)
     with contextlib.ExitStack() as stack:
         settled, prepared, points = _prepared(settled, pictures, paths, begun, stack)
         if jax.process_index() > 0:
@@ -144,7 +147,10 @@ def _prepared(
     stack: contextlib.ExitStack,
 ) -> tuple[configs.Config, optimize.Prepared, Any]:
     """The config that fits, the run from its start or its newest sound checkpoint, and the latter's checkpoints."""
-    prepare = training.prepare if trains(config) else optimize.prepare
+    prepare: Any = optimize.prepare
+    if trains(config):
+        photos = inputs.photographs(config, paths, optimize.channels(pictures))
+        prepare = functools.partial(training.prepare, photographs=photos)
     if begun is None:
         config = config if trains(config) else budget.fitted(config, pictures)
         return config, prepare(config, pictures, paths), None
@@ -191,10 +197,13 @@ def _writable(alpha: np.ndarray | None, output_format: str) -> np.ndarray | None
 
 def _digests(parts: build.Parts, pictures: exemplar_pictures.Pictures, paths: inputs.Paths) -> dict[str, Any]:
     """Hashes of the weights and of every picture, for the records."""
-    groups = {
+    groups: dict[str, Any] = {
         group: [{"name": p.name, "sha256": digest(image)} for p, image in zip(paths[group], images, strict=True)]
         for group, images in pictures.items()
     }
+    if configs.PHOTOS in paths:  # there may be many, of which names and sizes say enough
+        files = [f"{path.name} {path.stat().st_size}" for path in paths[configs.PHOTOS]]
+        groups["photos_sha256"] = hashlib.sha256("\n".join(files).encode()).hexdigest()
     return {"weights_sha256": digest(*jax.tree.leaves(parts.extractor.weights)), **groups}
 
 

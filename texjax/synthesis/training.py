@@ -1,12 +1,16 @@
 """Training of a generator: the objective of a synthesis, as a function of the generator's parameters.
 
 It yields iterates as a synthesis does, so that whatever watches, records and resumes runs does so for trainings too.
-The images of an iterate are samples, made from the same noise each time.
+The images of an iterate are samples, made from the same noise each time, or of the same photographs.
+
+A generator that restyles photographs learns from crops of these, which are different ones in every step (Johnson et al.
+2016, arXiv 1603.08155). Each crop is the content of its picture, so that the targets of terms of the content are
+computed within the step.
 """
 
 import functools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -22,6 +26,9 @@ from texjax.synthesis import pictures as exemplar_pictures
 
 SAMPLES = 2**32 - 1  # folded into the seed's key to draw the samples; training draws with the number of the step
 RANGES = ("none", "sigmoid", "penalty")
+CONTENT = types.Exemplars("content")
+
+Photographs = Callable[[int], np.ndarray]  # step -> crops of photographs [sources x count, h, w, c], sRGB in [0, 1]
 
 
 class State(NamedTuple):
@@ -54,14 +61,28 @@ def prepare(
     pictures: exemplar_pictures.Pictures,
     names: exemplar_pictures.Names | None = None,
     saved: optimize.Saved | None = None,
+    photographs: Photographs | None = None,
 ) -> optimize.Prepared:
     """Check everything, compute the targets and the first parameters, and return an iterator over the iterates.
 
-    The arguments are those of `optimize.prepare`, for a config with a `generator`.
+    Args:
+        config: see `optimize.prepare`; it has a `generator`.
+        pictures: see `optimize.prepare`; without the content.
+        names: see `optimize.prepare`.
+        saved: see `optimize.prepare`.
+        photographs: for a generator that restyles photographs, crops of `config.size` for each step from 1, and for
+            step 0 those that samples are made of; `config.count` for the first source, then those for the second, ...
 
     Raises:
-        TexjaxError: for a config or pictures that cannot be used; and what `saved.load` raises.
+        TexjaxError: for a config or pictures that cannot be used; and what `photographs` and `saved.load` raise.
     """
+    _check_photographs(config, pictures, photographs)
+    photos = None
+    if photographs:
+        photos = photographs(0)
+        # The first crop stands for all of them in checks, and in targets that those of each step replace.
+        pictures = {**pictures, "content": [photos[0]]}
+        names = names and {**names, "content": ["of the photographs"]}
     layout = _layout(config)
     if layout and config.features.get("backend") == "auto":
         config = configs.overridden(config, {"features.backend": "xla"})  # oneDNN computes whole stacks
@@ -73,15 +94,15 @@ def prepare(
     ]
     args = steps.place((parts.extractor.weights, jax.tree.map(lambda *leaves: jnp.stack(leaves), *targets)))
     key, *args = devices.everywhere(layout, (jax.random.key(config.seed), *args))
-    state = steps.compiled(functools.partial(_start, setup))(key, *args)
+    state = steps.compiled(functools.partial(_start, setup))(key, photos, *args)
     if saved is None:
         shape = (len(setup.codes), 1, *setup.size, optimize.channels(pictures))
         first = loop.Iterate(0, np.zeros(shape, np.float32), {"loss": np.full((1, 1), np.nan)}, 0.0, state)
     else:
-        images = jax.eval_shape(functools.partial(_samples, setup), state, jax.random.key(0))
+        images = jax.eval_shape(functools.partial(_samples, setup), state, jax.random.key(0), photos)
         wanted = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), state)
         first = saved.load(images, wanted)
-    return optimize.Prepared(parts, first, _iterates(config, setup, key, tuple(args), first))
+    return optimize.Prepared(parts, first, _iterates(config, setup, key, photographs, tuple(args), first))
 
 
 def build_generator(config: configs.Config, channels: int, sources: int) -> types.Generator:
@@ -96,6 +117,22 @@ def to_images(config: configs.Config) -> ranges.Range:
             f"optimizer.name is '{config.optimizer.name}', and a generator is trained by adam; set it to 'adam'."
         )
     return ranges.get(config.optimizer.range, RANGES, "adam where it trains a generator")
+
+
+def _check_photographs(
+    config: configs.Config, pictures: exemplar_pictures.Pictures, photographs: Photographs | None
+) -> None:
+    """Raise TexjaxError where photographs are missing, or given to a generator that draws noise."""
+    generator = build_generator(config, optimize.channels(pictures), len(pictures["sources"]))
+    if generator.draw is None and photographs is None:
+        raise errors.TexjaxError(
+            f"the generator {config.generator.name} restyles photographs, and none are given; name their "
+            "folder by --photos."
+        )
+    if generator.draw is not None and photographs is not None:
+        raise errors.TexjaxError(
+            f"the generator {config.generator.name} makes textures of noise; leave the photographs out."
+        )
 
 
 def _layout(config: configs.Config) -> devices.Layout | None:
@@ -136,41 +173,53 @@ def _next(side: int, generator: types.Generator) -> int:
     return -(-side // generator.multiple) * generator.multiple
 
 
-def _start(setup: Setup, key: types.PRNGKey, *args: Any) -> State:
+def _start(setup: Setup, key: types.PRNGKey, photos: Any, *args: Any) -> State:
     """The first parameters, and the scale that gives their gradient the size for which Adam's constants are."""
     weights = setup.generator.init(key)
     state = State(weights, setup.solver.init(weights["params"]), jnp.ones(()))
-    _, gradient, _ = _evaluate(setup, state, jax.random.fold_in(key, 0), 0, *args)
+    _, gradient, _ = _evaluate(setup, state, jax.random.fold_in(key, 0), 0, photos, *args)
     norm, size = optax.tree.norm(gradient), sum(x.size for x in jax.tree.leaves(gradient))
     return state._replace(scale=jnp.where(norm > 0, scaling.FIRST_GRADIENT * size**0.5 / norm, 1.0))
 
 
-def _inputs(setup: Setup, key: types.PRNGKey) -> Any:
-    """The noise of all pictures of a step."""
+def _inputs(setup: Setup, key: types.PRNGKey, photos: Any) -> Any:
+    """The noise of all pictures of a step, or their photographs."""
+    draw = setup.generator.draw
+    if draw is None:
+        return devices.spread(setup.layout, photos)
     height, width = setup.size
     window = types.Window(0, 0, height, width, setup.size)
-    draw: Any = setup.generator.draw
     inputs = jax.vmap(lambda key: draw(key, window))(jax.random.split(key, len(setup.codes)))
     return devices.spread(setup.layout, inputs)
 
 
 def _evaluate(
-    setup: Setup, state: State, key: types.PRNGKey, step: Any, weights: types.Weights, targets: Any
+    setup: Setup, state: State, key: types.PRNGKey, step: Any, photos: Any, weights: types.Weights, targets: Any
 ) -> tuple[Any, Any, dict[str, Any]]:
     """The parameters with new statistics, the gradient, and the metrics of pictures that are drawn from the key."""
     sources = setup.codes.shape[1]
-    inputs, problem = _inputs(setup, key), setup.parts.objective
+    inputs, problem = _inputs(setup, key, photos), setup.parts.objective
 
     def value(params: Any) -> tuple[types.Scalar, Any]:
         variables, renewed = setup.generator.train({**state.weights, "params": params}, inputs, setup.codes)
         images = setup.handling.to_images(variables)
-        grouped = images.reshape(sources, -1, *images.shape[1:])
+        grouped, contents = jax.tree.map(lambda x: x.reshape(sources, -1, *x.shape[1:]), (images, photos))
 
-        def of_source(images: types.Images, targets: Any) -> tuple[types.Scalar, dict[str, types.Scalar]]:
+        def of_stack(images: types.Images, targets: Any) -> tuple[types.Scalar, dict[str, types.Scalar]]:
             choices = (problem.refresh(images, weights, targets, None, key, step),) if problem.periods else ()
             return problem.value(images, weights, targets, *choices)
 
-        totals, shares = jax.vmap(of_source)(grouped, targets)
+        def of_source(images: types.Images, photos: Any, targets: Any) -> Any:
+            if photos is None:
+                return of_stack(images, targets)
+
+            def of_picture(image: types.Image, photo: types.Image) -> Any:
+                own = problem.join([problem.summarize(weights, photo, CONTENT)])
+                return of_stack(image[None], {**targets, **own})
+
+            return jax.tree.map(jnp.sum, jax.vmap(of_picture)(images, photos))
+
+        totals, shares = jax.vmap(of_source)(grouped, contents, targets)
         # The terms add over the pictures, and the loss is a mean, which does not depend on their number.
         total, shares = jax.tree.map(lambda x: x.sum() / len(images), (totals, shares))
         penalty = setup.handling.penalty(variables) / variables.size
@@ -189,14 +238,19 @@ def _step(setup: Setup, state: State, key: types.PRNGKey, step: Any, *args: Any)
     return state._replace(weights={**renewed, "params": params}, optimizer=optimizer), metrics
 
 
-def _samples(setup: Setup, state: State, key: types.PRNGKey) -> jax.Array:
-    """A picture for each code, always from the same noise, [pictures, 1, h, w, c]."""
-    inputs = _inputs(setup, jax.random.fold_in(key, SAMPLES))
+def _samples(setup: Setup, state: State, key: types.PRNGKey, photos: Any) -> jax.Array:
+    """A picture for each code, always from the same noise or photographs, [pictures, 1, h, w, c]."""
+    inputs = _inputs(setup, jax.random.fold_in(key, SAMPLES), photos)
     return setup.handling.to_images(setup.generator.apply(state.weights, inputs, setup.codes))[:, None]
 
 
 def _iterates(
-    config: configs.Config, setup: Setup, key: types.PRNGKey, args: tuple[Any, ...], first: loop.Iterate
+    config: configs.Config,
+    setup: Setup,
+    key: types.PRNGKey,
+    photographs: Photographs | None,
+    args: tuple[Any, ...],
+    first: loop.Iterate,
 ) -> Iterator[loop.Iterate]:
     state, step = first.state, first.step
     # The host calls every step, because XLA on CPU computes the gradients of kernels ten times slower inside loops.
@@ -208,9 +262,12 @@ def _iterates(
         lines = []
         for _ in range(count):
             step += 1
-            state, line = take_step(state, key, step, *args)
+            # The device goes on meanwhile with the step before.
+            photos = photographs(step) if photographs else None
+            state, line = take_step(state, key, step, photos, *args)
             lines.append(line)
-        images, lines = jax.device_get((samples(state, key), lines))
+        photos = photographs(0) if photographs else None
+        images, lines = jax.device_get((samples(state, key, photos), lines))
         metrics = jax.tree.map(lambda *values: np.stack(values)[:, None], *lines)
         metrics["evaluations"] = np.arange(step - count + 1, step + 1)[:, None]
         yield loop.Iterate(step, images, metrics, time.perf_counter() - begin, state)
