@@ -62,7 +62,7 @@ def compare(name: str, source: Path, runs: list[Path], size: int, vgg: texjax.ty
         "optimized": lambda seed: texjax.synthesize(picture, size=(size, size), seed=seed)
     }
     for label, run in zip(("generated", "generated, one octave"), runs, strict=False):
-        makers[label] = lambda seed, run=run: texjax.generate(run / "network.safetensors", (size, size), seed=seed)
+        makers[label] = lambda seed, run=run: texjax.generate(run / "network.safetensors", size=(size, size), seed=seed)
     trainings = dict(zip(list(makers)[1:], runs, strict=False))
     for label, make in makers.items():
         pictures = timed(make)

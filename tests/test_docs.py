@@ -20,9 +20,9 @@ from texjax import errors, features, images, losses, measures, optimizers, pyram
 ROOT = Path(__file__).parent.parent
 # A name that is added or taken away is a change of the interface: change it here too, and say so in CHANGELOG.md.
 NAMES = {
-    texjax: "analogy config errors features images iterate losses measure measures optimizers pyramid synthesize "
-    "transfer types",
-    configs: "Config GROUPS defaults freeze load names overridden overridden_by_words parse_arg source_padding "
+    texjax: "analogy config errors features generate images iterate losses measure measures optimizers pyramid "
+    "synthesize train transfer types",
+    configs: "Config GROUPS PHOTOS defaults freeze load names overridden overridden_by_words parse_arg source_padding "
     "start_group sweep tiles",
     errors: "EnvironmentFault TexjaxError TexjaxWarning unknown",
     features: "compact random vgg16 vgg19",

@@ -29,6 +29,7 @@ def test_loads(name):
         assert all(side % generator.multiple == 0 for side in config.size)
 
 
+@pytest.mark.slow
 def test_the_config_trains(tmp_path):
     """The tiny variant, with the compact network and all octaves that it has, takes a step down."""
     config = configs.load("feedforward/texture:tiny")
@@ -45,7 +46,7 @@ def test_the_shipped_generator():
     assert f"`{digest}`" in (ROOT / "weights" / "README.md").read_text()
     assert path.stat().st_size <= 1e6
     network = networks.read(path)
-    source, picture = exemplars.pebbles(256, 0), texjax.generate(network, (256, 256), seed=1)
+    source, picture = exemplars.pebbles(256, 0), texjax.generate(network, size=(256, 256), seed=1)
     assert network.sources == ("pebbles.png",)
     np.testing.assert_allclose(picture.mean((0, 1)), source.mean((0, 1)), atol=0.05)
     np.testing.assert_allclose(picture.std((0, 1)), source.std((0, 1)), rtol=0.25)

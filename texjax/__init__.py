@@ -11,7 +11,7 @@ The functions below take and return arrays, [h, w, 3] of sRGB in [0, 1], and als
     restyled = texjax.transfer(photo, painting)
     image = texjax.analogy(a, a_prime, b)
     network = texjax.train("bark.jpg")
-    large = texjax.generate(network, (4096, 4096))
+    large = texjax.generate(network, size=(4096, 4096))
     texjax.measure(image, source)
 
 The parts that they are built from are pure functions, for experiments of your own:

@@ -163,14 +163,14 @@ def train(
 
 def generate(
     network: networks.Network | str | os.PathLike[str],
-    size: tuple[int, int] = (512, 512),
     *,
+    size: tuple[int, int] = (512, 512),
     seed: int = 0,
     count: int = 1,
     mix: Sequence[float] = (),
     memory_budget: str = "",
 ) -> np.ndarray:
-    """Make pictures by a trained generator, at once and of any size.
+    """Make pictures by a trained generator, at once and of any size (Ulyanov et al. 2016, arXiv 1603.03417).
 
     Args:
         network: of `train`, or the path of the `network.safetensors` of `texjax train`.

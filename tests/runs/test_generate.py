@@ -109,7 +109,7 @@ def test_the_command(trained, tmp_path, capsys):
     assert paths == [str(where / f"image_000{i}.png") for i in range(2)]
     first, second = (np.asarray(Image.open(path)) for path in paths)
     assert first.shape == (32, 48, 3) and (first != second).any()
-    wanted = texjax.generate(str(trained), (48, 32), seed=5, count=2, mix=(0.25, 0.75))
+    wanted = texjax.generate(str(trained), size=(48, 32), seed=5, count=2, mix=(0.25, 0.75))
     np.testing.assert_array_equal(first, np.rint(wanted[0] * 255).astype(np.uint8))
     record = json.loads((where / "run.json").read_text())
     assert record["status"] == "finished" and record["network_sha256"] == networks.digest(trained)

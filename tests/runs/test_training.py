@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from tests.runs import test_resume
+from texjax import config as configs
 from texjax import errors
+from texjax.cli import main
 from texjax.runs import inputs, networks, resume, run
 from texjax.synthesis import optimize, training
 
@@ -33,9 +35,8 @@ def test_the_loss_is_the_mean_over_new_pictures(training_config, sources):
     generator = training.build_generator(config, 3, 2)
     weights = jax.tree.map(jnp.array, run_.first.state.weights)  # the first step takes their memory
     now = next(run_.iterates)
-    key = jax.random.fold_in(jax.random.key(config.seed), 1)
     setup = training._setup(config, run_.parts, pictures)
-    variables, _ = generator.train(weights, training._inputs(setup, key, None), setup.codes)
+    variables, _ = generator.train(weights, training._noise(setup, jax.random.key(config.seed), 1), setup.codes)
     images = 1 / (1 + np.exp(-np.asarray(variables, np.float64)))
     targets = [gram(np.asarray(picture)) for picture in pictures["sources"]]
     distances = [((gram(image) - targets[i // 3]) ** 2).sum() for i, image in enumerate(images)]
@@ -69,6 +70,7 @@ def test_terms_that_choose_anew(training_config, sources):
     assert np.isfinite(losses).all() and len(losses) == 3
 
 
+@pytest.mark.slow
 def test_killed_and_resumed(training_config, sources, tmp_path):
     """The same bytes of pictures, metrics and network as without a break."""
     config, whole, killed = training_config(), tmp_path / "whole", tmp_path / "killed"
@@ -83,6 +85,7 @@ def test_killed_and_resumed(training_config, sources, tmp_path):
     assert (killed / "network.safetensors").read_bytes() == (whole / "network.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_extended(training_config, sources, tmp_path):
     run.synthesize(training_config(), {"sources": sources}, lambda parts: tmp_path)
     before = networks.read(tmp_path / "network.safetensors").weights
@@ -112,13 +115,13 @@ def test_what_cannot_be_trained(changes, text, training_config, sources, tmp_pat
     assert not list(tmp_path.iterdir())
 
 
-def test_a_config_that_changed_is_refused(training_config, sources, tmp_path):
-    run.synthesize(training_config(), {"sources": sources}, lambda parts: tmp_path)
-    begun = resume.begun(tmp_path, extend=1)
+def test_a_config_that_changed_is_refused(training_config, trained):
+    begun = resume.begun(trained.parent, extend=1)
     with pytest.raises(errors.TexjaxError, match=r"generator\.widths is"):
         resume.check_config(begun, training_config(**{"generator.widths": (4, 8)}))
 
 
+@pytest.mark.slow
 def test_gray_sources_train_gray_pictures(training_config, tmp_path):
     path = tmp_path / "gray.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 40), np.uint8)).save(path)
@@ -137,7 +140,7 @@ def test_samples_come_from_the_statistics_that_training_has_left(training_config
     run_ = training.prepare(config, pictures)
     last = list(run_.iterates)[-1]
     setup = training._setup(config, run_.parts, pictures)
-    noise = training._inputs(setup, jax.random.fold_in(jax.random.key(config.seed), training.SAMPLES), None)
+    noise = training._noise(setup, jax.random.key(config.seed), 0)
     alone = jax.tree.map(lambda x: x[1:2], noise)
     variables = setup.generator.apply(last.state.weights, alone, setup.codes[1:2])
     np.testing.assert_allclose(jax.nn.sigmoid(variables), last.images[1], atol=1e-5)
@@ -156,3 +159,35 @@ def test_the_sweep_of_the_config(sources):
     declared = entries.declared(entries.Request("feedforward/texture:tiny", [], [str(sources[0])]))
     swept = [(entry.config.octaves, entry.config.terms.gram.together) for entry in declared]
     assert swept == [(1, True), (1, False), (4, True), (4, False)]
+
+
+@pytest.mark.slow
+def test_a_network_learns_to_restyle_photographs(sources, tmp_path, capsys):
+    """From the command line: trained, killed and gone on with, the same bytes; and then used."""
+    pytest.importorskip("grain")
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for i in range(3):
+        pixels = np.random.default_rng(i).integers(0, 255, (40 + i, 50, 3), np.uint8)
+        Image.fromarray(pixels).save(photos / f"{i}.png")
+    config = configs.load("feedforward/style:tiny", ["--config.checkpoint_steps=3"])
+    paths = {"sources": sources[:1], "photos": sorted(photos.iterdir())}
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for where in (whole, killed):
+        where.mkdir()
+    run.synthesize(config, paths, lambda parts: whole)
+    with pytest.raises(test_resume.Killed):
+        run.synthesize(config, paths, lambda parts: killed, test_resume.kill_at(6))
+    assert test_resume.go_on(killed).steps == 6
+    assert (killed / "network.safetensors").read_bytes() == (whole / "network.safetensors").read_bytes()
+    words = ["stylize", str(whole / "network.safetensors"), str(photos), "--output-dir", str(tmp_path / "styled")]
+    with pytest.raises(SystemExit) as exit_:
+        main.main(words)
+    assert exit_.value.code == 0
+    with Image.open(tmp_path / "styled" / "2.png") as image:
+        assert image.size == (50, 42)
+    (photos / "0.png").unlink()
+    begun = resume.begun(whole, extend=2)
+    fewer = {**begun.paths, "photos": begun.paths["photos"][1:]}
+    with pytest.raises(errors.TexjaxError, match="the folder of photographs changed"):
+        run.synthesize(begun.config, fewer, lambda parts: whole, begun=begun)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import jax
+import numpy as np
 import pytest
 
 from tests.runs import conftest
@@ -48,4 +49,4 @@ def test_one_picture_a_step_cannot_be_spread(monkeypatch):
     mesh = jax.make_mesh((1,), ("devices",))
     monkeypatch.setattr(devices, "layout", lambda config: devices.Layout(mesh, by_rows=True))
     with pytest.raises(errors.TexjaxError, match=r"count is 1; give more by --config\.count"):
-        training.prepare(conftest.config_of(count=1), {"sources": []})
+        training.prepare(conftest.config_of(count=1), {"sources": [np.zeros((40, 40, 3), np.float32)]})

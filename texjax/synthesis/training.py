@@ -20,23 +20,22 @@ import optax
 
 from texjax import config as configs
 from texjax import errors, generators, settings, types
-from texjax.optimizers import ranges, scaling
+from texjax.optimizers import ranges
 from texjax.synthesis import build, devices, loop, optimize, steps
 from texjax.synthesis import pictures as exemplar_pictures
 
-SAMPLES = 2**32 - 1  # folded into the seed's key to draw the samples; training draws with the number of the step
 RANGES = ("none", "sigmoid", "penalty")
+PENALTY = 100  # of the mean square outside [0, 1], relative to the loss
 CONTENT = types.Exemplars("content")
 
 Photographs = Callable[[int], np.ndarray]  # step -> crops of photographs [sources x count, h, w, c], sRGB in [0, 1]
 
 
 class State(NamedTuple):
-    """Where a training stands. weights: of the generator. optimizer: state of optax. scale: of the objective."""
+    """Where a training stands. weights: of the generator. optimizer: state of optax."""
 
     weights: types.Weights
     optimizer: Any
-    scale: types.Scalar
 
 
 class Setup(NamedTuple):
@@ -94,15 +93,16 @@ def prepare(
     ]
     args = steps.place((parts.extractor.weights, jax.tree.map(lambda *leaves: jnp.stack(leaves), *targets)))
     key, *args = devices.everywhere(layout, (jax.random.key(config.seed), *args))
-    state = steps.compiled(functools.partial(_start, setup))(key, photos, *args)
+    state = steps.compiled(functools.partial(_start, setup))(key)
+    inputs = photographs or functools.partial(steps.compiled(functools.partial(_noise, setup)), key)
     if saved is None:
         shape = (len(setup.codes), 1, *setup.size, optimize.channels(pictures))
         first = loop.Iterate(0, np.zeros(shape, np.float32), {"loss": np.full((1, 1), np.nan)}, 0.0, state)
     else:
-        images = jax.eval_shape(functools.partial(_samples, setup), state, jax.random.key(0), photos)
+        images = jax.eval_shape(functools.partial(_samples, setup), state, inputs(0))
         wanted = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), state)
         first = saved.load(images, wanted)
-    return optimize.Prepared(parts, first, _iterates(config, setup, key, photographs, tuple(args), first))
+    return optimize.Prepared(parts, first, _iterates(config, setup, key, inputs, tuple(args), first))
 
 
 def build_generator(config: configs.Config, channels: int, sources: int) -> types.Generator:
@@ -163,7 +163,8 @@ def _setup(
             )
     # The learning rate falls by a cosine to a share of its start.
     rate = optax.cosine_decay_schedule(config.optimizer.learning_rate, config.max_iter, config.training.decay)
-    solver = optax.adam(rate, config.optimizer.b1, config.optimizer.b2)
+    # Without a constant beside the gradients it does not matter in what units the loss is.
+    solver = optax.adam(rate, config.optimizer.b1, config.optimizer.b2, eps=1e-30)
     codes = jnp.repeat(jnp.eye(sources), config.count, axis=0)
     return Setup(generator, parts, handling, solver, codes, (height, width), layout)
 
@@ -173,32 +174,28 @@ def _next(side: int, generator: types.Generator) -> int:
     return -(-side // generator.multiple) * generator.multiple
 
 
-def _start(setup: Setup, key: types.PRNGKey, photos: Any, *args: Any) -> State:
-    """The first parameters, and the scale that gives their gradient the size for which Adam's constants are."""
+def _start(setup: Setup, key: types.PRNGKey) -> State:
     weights = setup.generator.init(key)
-    state = State(weights, setup.solver.init(weights["params"]), jnp.ones(()))
-    _, gradient, _ = _evaluate(setup, state, jax.random.fold_in(key, 0), 0, photos, *args)
-    norm, size = optax.tree.norm(gradient), sum(x.size for x in jax.tree.leaves(gradient))
-    return state._replace(scale=jnp.where(norm > 0, scaling.FIRST_GRADIENT * size**0.5 / norm, 1.0))
+    return State(weights, setup.solver.init(weights["params"]))
 
 
-def _inputs(setup: Setup, key: types.PRNGKey, photos: Any) -> Any:
-    """The noise of all pictures of a step, or their photographs."""
-    draw = setup.generator.draw
-    if draw is None:
-        return devices.spread(setup.layout, photos)
-    height, width = setup.size
-    window = types.Window(0, 0, height, width, setup.size)
-    inputs = jax.vmap(lambda key: draw(key, window))(jax.random.split(key, len(setup.codes)))
-    return devices.spread(setup.layout, inputs)
+def _noise(setup: Setup, key: types.PRNGKey, step: Any) -> Any:
+    """The noise of all pictures of a step."""
+    draw: Any = setup.generator.draw
+    window = types.Window(0, 0, *setup.size, setup.size)
+    keys = jax.random.split(jax.random.fold_in(key, step), len(setup.codes))
+    return devices.spread(setup.layout, jax.vmap(lambda key: draw(key, window))(keys))
 
 
 def _evaluate(
-    setup: Setup, state: State, key: types.PRNGKey, step: Any, photos: Any, weights: types.Weights, targets: Any
+    setup: Setup, state: State, key: types.PRNGKey, step: Any, inputs: Any, weights: types.Weights, targets: Any
 ) -> tuple[Any, Any, dict[str, Any]]:
-    """The parameters with new statistics, the gradient, and the metrics of pictures that are drawn from the key."""
-    sources = setup.codes.shape[1]
-    inputs, problem = _inputs(setup, key, photos), setup.parts.objective
+    """The parameters with new statistics, the gradient, and the metrics of the pictures that the inputs become.
+
+    The key is that of the terms' choices.
+    """
+    sources, problem = setup.codes.shape[1], setup.parts.objective
+    photos = inputs if setup.generator.draw is None else None
 
     def value(params: Any) -> tuple[types.Scalar, Any]:
         variables, renewed = setup.generator.train({**state.weights, "params": params}, inputs, setup.codes)
@@ -222,13 +219,13 @@ def _evaluate(
         totals, shares = jax.vmap(of_source)(grouped, contents, targets)
         # The terms add over the pictures, and the loss is a mean, which does not depend on their number.
         total, shares = jax.tree.map(lambda x: x.sum() / len(images), (totals, shares))
-        penalty = setup.handling.penalty(variables) / variables.size
         metrics = {"loss": total, "terms": shares, "low": images.min(), "high": images.max()}
-        return state.scale * total + penalty, (renewed, metrics)
+        # The penalty is in units of the loss.
+        penalty = jax.lax.stop_gradient(total) * setup.handling.penalty(variables) / variables.size
+        return total + PENALTY * penalty, (renewed, metrics)
 
     gradient, (renewed, metrics) = jax.grad(value, has_aux=True)(state.weights["params"])
-    norm = optax.tree.norm(gradient) / state.scale
-    return renewed, gradient, {**metrics, "gradient": norm, "failed": jnp.array(False)}
+    return renewed, gradient, {**metrics, "gradient": optax.tree.norm(gradient), "failed": jnp.array(False)}
 
 
 def _step(setup: Setup, state: State, key: types.PRNGKey, step: Any, *args: Any) -> tuple[State, dict[str, Any]]:
@@ -238,9 +235,8 @@ def _step(setup: Setup, state: State, key: types.PRNGKey, step: Any, *args: Any)
     return state._replace(weights={**renewed, "params": params}, optimizer=optimizer), metrics
 
 
-def _samples(setup: Setup, state: State, key: types.PRNGKey, photos: Any) -> jax.Array:
-    """A picture for each code, always from the same noise or photographs, [pictures, 1, h, w, c]."""
-    inputs = _inputs(setup, jax.random.fold_in(key, SAMPLES), photos)
+def _samples(setup: Setup, state: State, inputs: Any) -> jax.Array:
+    """A picture for each code, [pictures, 1, h, w, c]."""
     return setup.handling.to_images(setup.generator.apply(state.weights, inputs, setup.codes))[:, None]
 
 
@@ -248,7 +244,7 @@ def _iterates(
     config: configs.Config,
     setup: Setup,
     key: types.PRNGKey,
-    photographs: Photographs | None,
+    inputs: Callable[[int], Any],
     args: tuple[Any, ...],
     first: loop.Iterate,
 ) -> Iterator[loop.Iterate]:
@@ -262,12 +258,10 @@ def _iterates(
         lines = []
         for _ in range(count):
             step += 1
-            # The device goes on meanwhile with the step before.
-            photos = photographs(step) if photographs else None
-            state, line = take_step(state, key, step, photos, *args)
+            # The device goes on with the step before while photographs are read.
+            state, line = take_step(state, key, step, inputs(step), *args)
             lines.append(line)
-        photos = photographs(0) if photographs else None
-        images, lines = jax.device_get((samples(state, key, photos), lines))
+        images, lines = jax.device_get((samples(state, inputs(0)), lines))
         metrics = jax.tree.map(lambda *values: np.stack(values)[:, None], *lines)
         metrics["evaluations"] = np.arange(step - count + 1, step + 1)[:, None]
         yield loop.Iterate(step, images, metrics, time.perf_counter() - begin, state)
