@@ -86,6 +86,7 @@ def test_killed_and_resumed(training_config, sources, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_extended(training_config, sources, tmp_path):
     run.synthesize(training_config(), {"sources": sources}, lambda parts: tmp_path)
     before = networks.read(tmp_path / "network.safetensors").weights
@@ -122,6 +123,7 @@ def test_a_config_that_changed_is_refused(training_config, trained):
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_gray_sources_train_gray_pictures(training_config, tmp_path):
     path = tmp_path / "gray.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 40), np.uint8)).save(path)
