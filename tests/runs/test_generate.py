@@ -125,7 +125,8 @@ def test_the_command(trained, tmp_path, capsys):
         (("--mix", "1,x"), "--mix is '1,x'"),
         (("--mix", "0,0"), "not all 0"),
         (("--memory-budget", "1"), "larger --memory-budget"),
-        (("--config.outptu.bits=8",), "did you mean"),
+        (("--config.output.bitz=8",), "did you mean"),
+        (("--config.seed=3",), "takes --config.output.KEY=VALUE alone"),
     ],
 )
 def test_bad_input(words, text, trained, tmp_path, capsys):

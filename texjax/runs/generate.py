@@ -93,6 +93,11 @@ def run(
         TexjaxError: As `pictures`, and for overrides that do not fit.
     """
     begin = time.perf_counter()
+    for word in overrides:
+        if word.startswith("--config.") and not word.startswith("--config.output."):
+            raise errors.TexjaxError(
+                f"{word} is a key of the training, which is over; texjax generate takes --config.output.KEY=VALUE alone."
+            )
     config = configs.overridden_by_words(network.config, overrides)
     config = configs.overridden(config, {"size": wanted.size, "seed": wanted.seed, "count": wanted.count})
     checks.values(config)
