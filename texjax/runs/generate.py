@@ -96,7 +96,7 @@ def run(
     for word in overrides:
         if word.startswith("--config.") and not word.startswith("--config.output."):
             raise errors.TexjaxError(
-                f"{word} is a key of the training, which is over; texjax generate takes --config.output.KEY=VALUE alone."
+                f"{word} is of the training, which is over; texjax generate takes --config.output.KEY=VALUE alone."
             )
     config = configs.overridden_by_words(network.config, overrides)
     config = configs.overridden(config, {"size": wanted.size, "seed": wanted.seed, "count": wanted.count})
