@@ -1,12 +1,17 @@
-"""Guided correspondence: large patches, each like one patch of the source (Zhou et al., CVPR 2023), without guidance.
+"""Guided correspondence: large patches, each like one patch of the source (Zhou et al., CVPR 2023).
 
     texjax synthesize bark.jpg --config guided_correspondence
     texjax synthesize bark.jpg --config guided_correspondence:network=vgg19
+    texjax analogy labels.png bark.jpg wanted.png --config guided_correspondence:guided
 
 The loss is that of "Neural Texture Synthesis with Guided Correspondence", with the authors' constants: patches of 7 x 7
 at every third place, a bandwidth of 0.5, and 0.05 for patches that are used often.
 
-Several things differ. There are no maps that guide progression or orientation. The layers are conv1_1, conv2_1 and
+With `guided`, two maps say which part of the source belongs where: one is painted over the source, of the same size,
+and the other is that of the output. They may be labels or gradients, in colors of any kind, and are compared by their
+features. The output does not tile then.
+
+Several things differ. There are no fields of orientation. The layers are conv1_1, conv2_1 and
 conv3_1 at three octaves, as the compact network has no conv4_1; without conv1_1, which the authors add for their last
 steps, the finest detail stays noise. The output tiles, as that of `texture`, starts with the source's spectrum, and is
 made at three sizes (theirs at four). The optimizer is L-BFGS, which falls faster than their Adam (bark at 80 px, one
@@ -16,7 +21,7 @@ compared at a place (theirs 10,000). They are drawn, and the counts taken, anew 
 The loss does not add over tiles: a picture too large for memory needs `terms.guided_correspondence.octave_weights` of 0
 for its largest octaves. At three octaves a side needs at least 112 px.
 
-Arguments: `network` names the network. `tiny` makes 72 px with 2 octaves in a few iterations.
+Arguments: `network` names the network. `guided` is for maps. `tiny` makes 72 px with 2 octaves in a few iterations.
 """
 
 from ml_collections import ConfigDict
@@ -26,9 +31,12 @@ from texjax.config import parse_arg
 
 
 def get_config(arg=None):
-    arg = parse_arg(arg, tiny=False, network="compact")
+    arg = parse_arg(arg, tiny=False, guided=False, network="compact")
     config = configs.load(f"texture:network={arg.network}{',tiny' * arg.tiny}").unlock()
     config.octaves = min(config.octaves, 3)
     layers = dict(conv1_1=1.0, conv2_1=1.0, conv3_1=1.0)
     config.terms = ConfigDict(dict(guided_correspondence=dict(name="guided_correspondence", layers=layers)))
+    if arg.guided:
+        config.pyramid.padding = config.features.padding = "reflect"
+        config.terms.guided_correspondence.update(group="analogy", guidance=2.0)
     return config

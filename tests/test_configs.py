@@ -15,8 +15,8 @@ from PIL import Image, ImageSequence
 from tests.runs import test_resume
 from texjax import checks, features, inits, losses, optimizers
 from texjax import config as configs
-from texjax.runs import run
-from texjax.synthesis import schedule
+from texjax.runs import inputs, run
+from texjax.synthesis import optimize, schedule
 
 ROOT = Path(__file__).parent.parent
 # Files, in the folder of test data, for configs that need weights which texjax does not ship.
@@ -59,6 +59,13 @@ def test_loads(name: str, arg: str):
     if arg:
         assert config.max_iter <= 10
         assert max(config.size) <= 80 < min(full.size)
+
+
+def test_the_guided_variant_takes_an_analogy(picture: Path):
+    config = configs.load("guided_correspondence:tiny,guided")
+    pictures = inputs.load(config, {"sources": [picture], "content": [picture], "analogy": [picture] * 3})
+    (term,) = optimize.check(config, pictures).terms
+    assert (term.exemplars.group, config.features.padding) == ("analogy", "reflect")
 
 
 def keywords(package: ModuleType, name: str) -> set[str]:

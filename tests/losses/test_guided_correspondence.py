@@ -100,6 +100,27 @@ def test_equals_the_formula(shape, sides, numbers):
         assert value != pytest.approx(expected(image, sources, **numbers | {"occurrence": 0.0}), rel=1e-3)
 
 
+def test_maps_guide():
+    """The distances of the maps are added to those of the pictures, before counts and affinities."""
+    numbers = {**OTHER, "guidance": 0.7}
+    image, source, a, b = maps(5, 4), maps(6, 5, seed=1), maps(6, 5, seed=2), maps(5, 4, seed=3)
+    value, _, _ = evaluate(losses.guided_correspondence(**numbers), image, [a, source, b])
+    matrix = distances(image, [source], 2, 1) + 0.7 * distances(b, [a], 2, 1)
+    formula = loss_of(matrix, counts(matrix), OTHER["bandwidth"], OTHER["occurrence"])
+    assert value == pytest.approx(formula, rel=1e-4)
+    assert value != pytest.approx(expected(image, [source], **OTHER), rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [([(6, 5)], "there are 1 pictures; give the term group 'analogy'"), ([(6, 5), (5, 5), (4, 4)], "A is 5 x 6")],
+)
+def test_guidance_wants_an_analogy(sizes, message):
+    loss = losses.guided_correspondence(**OTHER, guidance=1.0)
+    with pytest.raises(errors.TexjaxError, match=message):
+        loss.join([loss.summarize(views(jnp.asarray(maps(*size))[None])) for size in sizes])
+
+
 def test_gradient_is_that_of_the_formula_with_held_counts():
     """By central differences, in float64. The counts have no gradient, and some are above 1."""
     image, source = maps(5, 4), maps(6, 5, seed=1)
@@ -183,6 +204,7 @@ def test_it_is_chosen_anew_every_so_many_steps_and_does_not_add_over_tiles():
         ({"most": 0}, "most of the guided correspondence loss is 0"),
         ({"rematch": True}, "rematch of the guided correspondence loss is True"),
         ({"bandwidth": 0.0}, "bandwidth of the guided correspondence loss is 0.0; give a number from 0.001"),
+        ({"guidance": -1.0}, "guidance of the guided correspondence loss is -1.0"),
         ({"occurrence": -0.1}, "occurrence of the guided correspondence loss is -0.1"),
         ({"memory": 0}, r"memory \(bytes\) of the guided correspondence loss is 0"),
     ],

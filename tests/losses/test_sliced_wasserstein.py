@@ -70,6 +70,27 @@ def test_equals_the_squares_in_sorted_order(sides, height, width, seed):
     assert float(LOSS.value(stack, target, [choice])) == pytest.approx(2 * sum(values), rel=1e-4, abs=1e-7)
 
 
+def test_tags_sort_each_label_by_itself():
+    """Two labels, far apart: the distance is the mean of those of the two parts, of equal sizes, each by itself."""
+    loss = losses.sliced_wasserstein(directions=3, tags=1e3)
+    source, image = maps(4, 6), maps(4, 6, 1)
+    label = np.ones((4, 6, C), np.float32) * (np.arange(6) < 3)[None, :, None]
+    mirrored = label[:, ::-1]
+    target = target_of(label, source, mirrored, loss=loss)
+    choice = drawn(views(image), target, loss)
+    directions = np.asarray(choice[0].directions[0])
+    parts = [expected(image[:, 3:], [source[:, :3]], directions), expected(image[:, :3], [source[:, 3:]], directions)]
+    assert float(loss.value(views(image), target, choice)) == pytest.approx(np.mean(parts), rel=1e-3)
+
+
+def test_tags_want_an_analogy():
+    loss = losses.sliced_wasserstein(tags=20.0)
+    with pytest.raises(errors.TexjaxError, match="there are 2 pictures; give the term group 'analogy'"):
+        target_of(maps(3, 3), maps(3, 3), loss=loss)
+    with pytest.raises(errors.TexjaxError, match="A has 9 pixels at this layer and A' 12"):
+        target_of(maps(3, 3), maps(3, 4), maps(3, 3), loss=loss)
+
+
 @pytest.mark.parametrize("times", [1, 3])
 def test_is_the_optimal_transport(times: int):
     """An output of `times` as many pixels: each of the source's stands for so many, and SciPy assigns them."""

@@ -2,13 +2,15 @@
 
 The paper is "Neural Texture Synthesis with Guided Correspondence". Its loss is a contextual loss (Mechrez et al. 2018,
 arXiv 1803.02077) of large patches, seen from those of the output, with a penalty for patches of the sources that many
-patches of the output are like. Its guidance by maps and by orientation is left out.
+patches of the output are like. Maps may guide which part of the source comes where. Orientation fields, whose two
+directions count alike, are left out.
 
 What differs from the authors' program (EliotChenKJ/Guided-Correspondence-Loss): the mean is that of all patches, not of
 those that are drawn, no patch is drawn twice, and eps is larger.
 """
 
 import functools
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -17,7 +19,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from texjax import types, validate
+from texjax import errors, types, validate
 from texjax.losses import places
 from texjax.losses.search import matching, patches
 
@@ -31,11 +33,24 @@ LayerMask = Float[Array, "_ _"]
 Row = Float[Array, " k"]  # the values of a patch
 
 
-class Target(NamedTuple):
-    """The patches of the sources, and their mean."""
+class Guides(NamedTuple):
+    """Maps that say which part of the source belongs where.
+
+    bank, mean: the patches of the source's map A, at the places of the source's own patches, and their mean.
+    output: the features of the output's map B, as large as the image.
+    """
 
     bank: patches.Patches
     mean: Row
+    output: FeatureMap
+
+
+class Target(NamedTuple):
+    """The patches of the sources, their mean, and the maps that guide, if there are any."""
+
+    bank: patches.Patches
+    mean: Row
+    guides: Guides | None
 
 
 class Choice(NamedTuple):
@@ -58,6 +73,7 @@ class Settings(NamedTuple):
     stride: int
     bandwidth: float
     occurrence: float
+    guidance: float
     most: int
     memory: int
 
@@ -68,6 +84,7 @@ def guided_correspondence(
     stride: int = 3,
     bandwidth: float = 0.5,
     occurrence: float = 0.05,
+    guidance: float = 0.0,
     most: int = 2048,
     rematch: int = 1,
     memory: int = 2**28,
@@ -76,11 +93,15 @@ def guided_correspondence(
 
     The distance from patch r_j of the sources, whose mean over j is mu, is (Zhou et al., CVPR 2023)
 
-        d_ij = max(0, (1 - cos(t_i - mu, r_j - mu)) / 2) + occurrence count_j l / m,
+        d_ij = max(0, (1 - cos(t_i - mu, r_j - mu)) / 2) + guidance g_ij + occurrence count_j l / m,
 
-    where r_j is the nearest of l patches, by the first summand, for count_j of the m patches of the output. The second
-    summand has no gradient. The loss is small where each t_i is far nearer to one r_j than to the others, and where the
-    output uses all r_j equally often.
+    where r_j is the nearest of l patches, by the first two summands, for count_j of the m patches of the output. The
+    second and the third summand have no gradient. The loss is small where each t_i is far nearer to one r_j than to the
+    others, and where the output uses all r_j equally often.
+
+    With guidance the term is of group "analogy": A' is the source, A a map of it, such as labels or a gradient that
+    somebody painted, and B such a map of the output. Then g_ij is the distance of the first summand between the patches
+    of B and of A at the places of t_i and r_j, where the paper has the squared difference of the maps' values.
 
     A patch counts where its mask is above 0 at all of its pixels. The values do not add over tiles, as the counts look
     across the whole image. For a picture that is computed in tiles, give the term `octave_weights` of 0 for the octaves
@@ -91,6 +112,7 @@ def guided_correspondence(
         stride: pixels between neighboring patches, of the image and of the sources.
         bandwidth: h; the smaller it is, the less do all patches but the nearest matter.
         occurrence: weight of the penalty for patches that are used often.
+        guidance: weight of the maps, 0 without any.
         most: patches of an image, and of the sources, that are compared at a place. Where there are more, so many are
             drawn anew before every `rematch` steps. The paper draws 10,000, which take 24 times as long.
         rematch: optimizer steps for which the patches that were drawn, and the counts, are held.
@@ -98,19 +120,26 @@ def guided_correspondence(
             `most` patches of the sources are in memory.
 
     Raises:
-        TexjaxError: for numbers out of range.
+        TexjaxError: for numbers out of range. With guidance the join raises where there are not three pictures, and
+            where A and A' differ in size.
     """
     for name, number in dict(patch=patch, stride=stride, most=most, rematch=rematch).items():
         validate.whole(f"{name} of the guided correspondence loss", number, 1)
     validate.real("bandwidth of the guided correspondence loss", bandwidth, 1e-3, 1e3)
     validate.real("occurrence of the guided correspondence loss", occurrence, 0, 1e3)
+    validate.real("guidance of the guided correspondence loss", guidance, 0, 1e3)
     validate.whole("memory (bytes) of the guided correspondence loss", memory, 1, matching.LARGEST_MEMORY)
-    settings = Settings(patch, stride, bandwidth, occurrence, most, memory)
+    settings = Settings(patch, stride, bandwidth, occurrence, guidance, most, memory)
 
-    def join(sources: list[tuple[FeatureMap, LayerMask | None]]) -> Target:
+    def join(pictures: list[tuple[FeatureMap, LayerMask | None]]) -> Target:
+        sources = _guided_source(pictures) if guidance else pictures
         maps, masks = zip(*sources, strict=True)
         bank = patches.extract(maps, patch, stride, masks)
-        return Target(bank, _mean_patch(bank, patch))
+        if not guidance:
+            return Target(bank, _mean_patch(bank, patch), None)
+        (a, _), _, (b, _) = pictures
+        guides = patches.extract([a], patch, stride, masks)
+        return Target(bank, _mean_patch(bank, patch), Guides(guides, _mean_patch(guides, patch), b))
 
     def refresh(
         views: Sequence[types.View], targets: Sequence[Target], previous: Any, key: types.PRNGKey
@@ -131,6 +160,21 @@ def guided_correspondence(
 
     summarize = places.at_each_place(lambda features, mask: (features, mask))
     return types.Loss(summarize, places.join_each_place(join), value, refresh, rematch, least=patch)
+
+
+def _guided_source(pictures: list[tuple[FeatureMap, LayerMask | None]]) -> list[tuple[FeatureMap, LayerMask | None]]:
+    """The source among A, A' and B."""
+    if len(pictures) != 3:
+        raise errors.TexjaxError(
+            f"guidance compares A, A' and B, and there are {len(pictures)} pictures; give the term group 'analogy'."
+        )
+    (a, _), source, _ = pictures
+    if a.shape != source[0].shape:
+        raise errors.TexjaxError(
+            f"A is {a.shape[1]} x {a.shape[0]} at this layer and A' {source[0].shape[1]} x {source[0].shape[0]}; give "
+            "pictures of one size."
+        )
+    return [source]
 
 
 def _each_image(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -207,18 +251,28 @@ def _by_blocks(
     drawn_bank: Int[Array, " l"],
     function: Callable[[Float[Array, "b l"]], Array],
 ) -> Array:
-    """The function [b, l] -> [b] of the distances max(0, (1 - cos) / 2) of patches, block by block of those drawn."""
+    """The function [b, l] -> [b] of the distances of patches and of their guides, block by block of those drawn.
 
-    def unit_rows(group: patches.Patches, indices: Int[Array, " b"]) -> Float[Array, "b k"]:
-        return patches.unit(patches.rows(group, indices, settings.patch) - target.mean[None], centered=False)
+    The distance is max(0, (1 - cos) / 2).
+    """
+    pairs = [(1.0, queries, target.bank, target.mean)]
+    if target.guides is not None:
+        wanted = patches.extract([target.guides.output], settings.patch, settings.stride, [None])
+        pairs.append((settings.guidance, wanted, target.guides.bank, target.guides.mean))
+
+    def unit_rows(group: patches.Patches, mean: Row, indices: Int[Array, " b"]) -> Float[Array, "b k"]:
+        return patches.unit(patches.rows(group, indices, settings.patch) - mean[None], centered=False)
 
     # The gradient of a block is computed from the block again, so that no block's distances outlive it.
     @functools.partial(jax.checkpoint, prevent_cse=False)
     def of_block(positions: Int[Array, " b"]) -> Array:
-        cosines = jnp.matmul(unit_rows(queries, drawn[positions]), bank_rows.T, precision=lax.Precision.HIGHEST)
-        return function(jnp.maximum(0, (1 - cosines) / 2))
+        distances = []
+        for (weight, group, _, mean), rows in zip(pairs, bank_rows, strict=True):
+            cosines = jnp.matmul(unit_rows(group, mean, drawn[positions]), rows.T, precision=lax.Precision.HIGHEST)
+            distances.append(weight * jnp.maximum(0, (1 - cosines) / 2))
+        return function(functools.reduce(operator.add, distances))
 
-    bank_rows = unit_rows(target.bank, drawn_bank)
-    values_of_one = DISTANCES * len(drawn_bank) + ROWS * len(target.mean)
+    bank_rows = [unit_rows(bank, mean, drawn_bank) for _, _, bank, mean in pairs]
+    values_of_one = len(pairs) * (DISTANCES * len(drawn_bank) + ROWS * len(target.mean))
     size = matching.even_size(len(drawn), settings.memory // 4 // values_of_one)
     return lax.map(of_block, matching.index_blocks(len(drawn), size)).reshape(-1)[: len(drawn)]
