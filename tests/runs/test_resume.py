@@ -143,7 +143,7 @@ def test_checkpoints_by_time(source, tmp_path, monkeypatch):
     clock = itertools.count(0, 7)
     monkeypatch.setattr(checkpoints.time, "monotonic", lambda: next(clock))
     monkeypatch.setattr(checkpoints, "SHARE", 0)
-    monkeypatch.setattr(checkpoints.Checkpoints, "finish", lambda *arguments: None)
+    monkeypatch.setattr(checkpoints.Checkpoints, "finish", lambda *arguments, **whole: None)
     make(config_of(optimizer=ADAM, checkpoint_steps=0, checkpoint_every=20.0), source, tmp_path)
     # The clock is read once when the folder is opened, once in each offer, and twice more in each checkpoint.
     assert [path.name for path in (tmp_path / archive.CHECKPOINT_FOLDER).iterdir()] == ["4"]
