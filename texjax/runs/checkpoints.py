@@ -213,21 +213,24 @@ def warn_damaged(error: Damaged) -> None:
 def _quiet() -> Iterator[None]:
     """Print nothing of what Orbax tells of each file and of errors, which are raised as well.
 
-    Where a file operation ends after Orbax has given up and closed its event loop, Python prints that too.
+    Where several file operations fail, one error is raised, and asyncio logs the others. Where one ends after Orbax has
+    given up and closed its event loop, Python prints that too.
     """
-    logger, before = logging.getLogger("absl"), sys.unraisablehook
-    level = logger.level
+    loggers, before = [logging.getLogger(name) for name in ("absl", "asyncio")], sys.unraisablehook
+    levels = [logger.level for logger in loggers]
 
     def hook(unraisable: Any) -> None:
         if str(unraisable.exc_value) != "Event loop is closed":
             before(unraisable)
 
-    logger.setLevel(logging.CRITICAL)
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     sys.unraisablehook = hook
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
         sys.unraisablehook = before
 
 
