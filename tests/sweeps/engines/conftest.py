@@ -104,6 +104,8 @@ def place(tmp_path_factory) -> Place:
     Image.fromarray(rng.integers(0, 256, (64, 80, 3), np.uint8)).save(folder / "a.png")
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("RAY_", "COV_"))}
     environment |= {"TEXJAX_COMPILATION_CACHE": str(folder / "programs"), "RAY_AUTH_MODE": "disabled"}
+    # Ray begins a cluster of its own, where it would else join any of this machine, such as one that just ends.
+    environment["RAY_ADDRESS"] = "local"
     return Place(folder, environment)
 
 
