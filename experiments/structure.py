@@ -25,7 +25,8 @@ CONFIGS = {
     "spectrum": ("spectrum", ()),
     "sliced_wasserstein": ("sliced_wasserstein", ()),
     "guided_correspondence": ("guided_correspondence", ()),
-    "cnnmrf": ("cnnmrf:network=compact", ()),
+    # Its one octave is that of each of three sizes, and its source is not reduced here.
+    "cnnmrf": ("cnnmrf:network=compact", ("--config.octaves=1", "--config.source.fit=1.0")),
 }
 
 
