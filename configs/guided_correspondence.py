@@ -35,8 +35,9 @@ def get_config(arg=None):
     config = configs.load(f"texture:network={arg.network}{',tiny' * arg.tiny}").unlock()
     config.octaves = min(config.octaves, 3)
     layers = dict(conv1_1=1.0, conv2_1=1.0, conv3_1=1.0)
-    config.terms = ConfigDict(dict(guided_correspondence=dict(name="guided_correspondence", layers=layers)))
+    term = dict(name="guided_correspondence", layers=layers)
     if arg.guided:
         config.pyramid.padding = config.features.padding = "reflect"
-        config.terms.guided_correspondence.update(group="analogy", guidance=2.0)
+        term |= dict(group="analogy", guidance=2.0)
+    config.terms = ConfigDict(dict(guided_correspondence=term))
     return config
