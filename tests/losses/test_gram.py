@@ -176,3 +176,17 @@ def test_unknown_names_are_refused():
         losses.gram(normalization="gattys")
     with pytest.raises(errors.TexjaxError, match="did you mean 'average'"):
         losses.gram(join="averag")
+
+
+def test_images_together_have_the_moments_of_all_their_pixels():
+    """Two images whose own moments are wrong cost nothing where their mean is right, and each counts once."""
+    loss, source = losses.gram(together=True), maps(4, 6)
+    halves = jnp.stack([jnp.asarray(source[:, :3]), jnp.asarray(source[:, 3:])])
+    target = loss.join([loss.summarize(views(source))])
+    stack = [types.View(0, "conv1_1", 1.0, halves)]
+    assert float(loss.value(stack, target)) == pytest.approx(0, abs=1e-9)
+    assert float(losses.gram().value(stack, target)) > 1e-3
+    other = maps(4, 6, seed=1)
+    target = loss.join([loss.summarize(views(other))])
+    expected = 2 * DISTANCES["pixels_channels"](moments(source), moments(other))
+    assert float(loss.value(stack, target)) == pytest.approx(expected, rel=1e-4)
