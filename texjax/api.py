@@ -154,8 +154,8 @@ def train(
         raise errors.TexjaxError("this config trains no generator; give one such as 'feedforward/texture'.")
     settings, fitted = _sources(settings, sources)
     pictures = inputs.in_channels(settings, {"sources": fitted})
-    files = {"sources": [Path()] * len(fitted)} | ({configs.PHOTOS: images.sources(photos)} if photos else {})
-    crops = inputs.photographs(settings, files, optimize.channels(pictures))
+    files = images.sources(photos) if photos else ()
+    crops = inputs.photographs(settings, files, len(fitted), optimize.channels(pictures))
     last = _last(settings, training.prepare(settings, pictures, photographs=crops).iterates)
     names = [f"source {i}" for i in range(1, len(fitted) + 1)]
     return networks.network(settings, optimize.channels(pictures), names, jax.device_get(last.state.weights))

@@ -32,16 +32,12 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace, overrides: Sequence[str]) -> None:
     """Make the pictures and their records. Raises TexjaxError for a network or numbers that cannot be used."""
-    from texjax import errors
-    from texjax.cli import display
+    from texjax.cli import display, transfer
     from texjax.runs import generate, networks, programs, records
 
     network = networks.read(args.network)
     height = args.output_width if args.output_height is None else args.output_height
-    try:
-        mix = tuple(float(word) for word in args.mix.split(",")) if args.mix else ()
-    except ValueError:
-        raise errors.TexjaxError(f"--mix is '{args.mix}'; give one number for each source, such as 3,1.") from None
+    mix = transfer.numbers("--mix", args.mix, "source") if args.mix else ()
     wanted = generate.Wanted((args.output_width, height), args.random_seed, args.count, mix, args.memory_budget)
 
     def directory() -> Path:

@@ -80,6 +80,7 @@ def restyler(path: Path, mix: str | None) -> Restyle:
     import jax.numpy as jnp
     import numpy as np
 
+    from texjax.cli import transfer
     from texjax.images import colors
     from texjax.runs import generate, networks
     from texjax.synthesis import restyling
@@ -87,11 +88,7 @@ def restyler(path: Path, mix: str | None) -> Restyle:
     network = networks.read(path)
     if network.generator.draw is not None:
         raise errors.TexjaxError(f"{path}: this network makes textures, and restyles nothing; use texjax generate.")
-    try:
-        shares = tuple(float(word) for word in mix.split(",")) if mix else ()
-    except ValueError:
-        raise errors.TexjaxError(f"--mix is '{mix}'; give one number for each style, such as 3,1.") from None
-    code = generate.code_of(network, shares)
+    code = generate.code_of(network, transfer.numbers("--mix", mix, "style") if mix else ())
 
     def restyle(photo: Any) -> Any:
         if network.channels == 1:

@@ -116,7 +116,7 @@ def _values(args: argparse.Namespace, base: configs.Config) -> dict[str, Any]:
             names = synthesize.require(flag, what, find(base))
             values |= {f"terms.{name}.weight": getattr(args, flag) for name in names}
     if getattr(args, "style_blend_weights", None) is not None:
-        weights = _numbers(args.style_blend_weights)
+        weights = numbers("--style-blend-weights", args.style_blend_weights, "style")
         names = synthesize.require("style_blend_weights", "terms of Gram matrices", _with("join_weights")(base))
         values |= {f"terms.{name}.join_weights": weights for name in names}
     flags = {"source.fit": args.style_scale, "jitter.pixels": args.jitter, "jitter.color": args.color_jitter}
@@ -128,13 +128,12 @@ def _values(args: argparse.Namespace, base: configs.Config) -> dict[str, Any]:
     return values
 
 
-def _numbers(text: str) -> tuple[float, ...]:
+def numbers(flag: str, text: str, each: str) -> tuple[float, ...]:
+    """Return the numbers that a flag lists, one for each of something. Raises TexjaxError for other text."""
     try:
         return tuple(float(word) for word in text.split(","))
     except ValueError:
-        raise errors.TexjaxError(
-            f"--style-blend-weights is '{text}'; give one number for each style, such as 3,1."
-        ) from None
+        raise errors.TexjaxError(f"{flag} is '{text}'; give one number for each {each}, such as 3,1.") from None
 
 
 def _size(args: argparse.Namespace, base: configs.Config, shape: tuple[int, ...]) -> tuple[int, int]:

@@ -1,6 +1,5 @@
 """A trained generator as a program of its own, which needs no texjax: StableHLO, by `jax.export`."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import jax
@@ -10,11 +9,12 @@ from jaxtyping import Array, Float, UInt32
 
 from texjax import atomic, errors, types
 from texjax.runs import networks
+from texjax.synthesis import generating
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 
 
-def program(network: networks.Network, size: tuple[int, int], platforms: Sequence[str] = PLATFORMS) -> bytes:
+def program(network: networks.Network, size: tuple[int, int]) -> bytes:
     """Return a serialized program that makes pictures of a size, with the network's parameters in it.
 
     `jax.export.deserialize(data).call(seed, code)` runs it: seed is uint32, [], and code float32, [number of sources],
@@ -24,7 +24,6 @@ def program(network: networks.Network, size: tuple[int, int], platforms: Sequenc
     Args:
         network: a generator of textures.
         size: width and height in pixels.
-        platforms: that the program can run on.
 
     Raises:
         TexjaxError: For a network that restyles photographs, and sides that the generator does not make.
@@ -41,12 +40,11 @@ def program(network: networks.Network, size: tuple[int, int], platforms: Sequenc
 
     def picture(seed: UInt32[Array, ""], code: Float[Array, " k"]) -> types.Image:
         key = jax.random.fold_in(jax.random.key(seed), 0)
-        inputs = generator.draw(key, types.Window(0, 0, *whole, whole))  # pyright: ignore[reportOptionalCall]
-        batch = jax.tree.map(lambda x: x[None], inputs)
-        return network.handling.to_images(generator.apply(weights, batch, code[None]))[0].clip(0, 1)
+        part = types.Window(0, 0, *whole, whole)
+        return generating.window(generator, network.handling, weights, code, key, part)
 
     arguments = jax.ShapeDtypeStruct((), jnp.uint32), jax.ShapeDtypeStruct((len(network.sources),), jnp.float32)
-    return bytes(export.export(jax.jit(picture), platforms=tuple(platforms))(*arguments).serialize())
+    return bytes(export.export(jax.jit(picture), platforms=PLATFORMS)(*arguments).serialize())
 
 
 def write(network: networks.Network, size: tuple[int, int], path: Path) -> None:

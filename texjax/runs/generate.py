@@ -43,12 +43,12 @@ def pictures(network: networks.Network, wanted: Wanted) -> Iterator[Float[np.nda
         validate.whole(name, side, 1)
     validate.whole("seed", wanted.seed, 0)
     validate.whole("count", wanted.count, 1)
-    code, multiple = code_of(network, wanted.mix), network.generator.multiple
-    width, height = (-(-side // multiple) * multiple for side in wanted.size)
+    code = code_of(network, wanted.mix)
+    width, height = (generating.rounded_up(side, network.generator) for side in wanted.size)
     if (width, height) != wanted.size:
         warnings.warn(
-            f"pictures of this network tile where their sides are multiples of {multiple} px; these are cut from "
-            f"{width} x {height} px.",
+            f"pictures of this network tile where their sides are multiples of {network.generator.multiple} px; "
+            f"these are cut from {width} x {height} px.",
             errors.TexjaxWarning,
             stacklevel=2,
         )

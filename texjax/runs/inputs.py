@@ -80,17 +80,19 @@ def load_with_alpha(config: configs.Config, paths: Paths) -> Inputs:
     return Inputs(in_channels(config, pictures), fit_alpha(config, alpha), settled)
 
 
-def photographs(config: configs.Config, paths: Paths, channels: int) -> Callable[[int], np.ndarray] | None:
+def photographs(
+    config: configs.Config, paths: Sequence[Path], sources: int, channels: int
+) -> Callable[[int], np.ndarray] | None:
     """Return the function of a step that reads the crops of a training's photographs, or None where it has none.
 
-    channels: of the crops. Raises TexjaxError where grain is not installed.
+    sources: their number. channels: of the crops. Raises TexjaxError where grain is not installed.
     """
-    if configs.PHOTOS not in paths:
+    if not paths:
         return None
     return crops.crops(
-        paths[configs.PHOTOS],
+        paths,
         (config.size[0], config.size[1]),
-        config.count * len(paths["sources"]),
+        config.count * sources,
         config.seed,
         channels=channels,
         max_pixels=config.source.max_pixels,

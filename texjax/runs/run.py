@@ -149,7 +149,9 @@ def _prepared(
     """The config that fits, the run from its start or its newest sound checkpoint, and the latter's checkpoints."""
     prepare: Any = optimize.prepare
     if trains(config):
-        photos = inputs.photographs(config, paths, optimize.channels(pictures))
+        photos = inputs.photographs(
+            config, paths.get(configs.PHOTOS, ()), len(pictures["sources"]), optimize.channels(pictures)
+        )
         prepare = functools.partial(training.prepare, photographs=photos)
     if begun is None:
         config = config if trains(config) else budget.fitted(config, pictures)

@@ -46,15 +46,35 @@ def picture(
     spans = [_spans(side, tile, generator) for side in (height, width)]
     canvas: Any = None
     for (top, rows, cut_top), (left, columns, cut_left) in itertools.product(*spans):
-        window = types.Window(
-            top - cut_top, left - cut_left, rows + 2 * cut_top, columns + 2 * cut_left, (height, width)
-        )
-        part = np.asarray(_window(generator, handling, weights, jnp.asarray(code), key, *window))
-        part = part[cut_top : cut_top + rows, cut_left : cut_left + columns]
+        part = types.Window(top - cut_top, left - cut_left, rows + 2 * cut_top, columns + 2 * cut_left, (height, width))
+        with_halo = np.asarray(_program(generator, handling)(weights, jnp.asarray(code), key, *part))
+        pixels = with_halo[cut_top : cut_top + rows, cut_left : cut_left + columns]
         if canvas is None:
-            canvas = np.empty((height, width, part.shape[-1]), np.float32)
-        canvas[top : top + rows, left : left + columns] = part
+            canvas = np.empty((height, width, pixels.shape[-1]), np.float32)
+        canvas[top : top + rows, left : left + columns] = pixels
     return canvas
+
+
+def window(
+    generator: types.Generator,
+    handling: ranges.Range,
+    weights: types.Weights,
+    code: Float[Array, " k"],
+    key: types.PRNGKey,
+    part: types.Window,
+) -> Float[Array, "h w c"]:
+    """Return that part of a picture in [0, 1], whose pixels within the halo are others than those of the picture.
+
+    The arguments are those of `picture`, and the function can be compiled.
+    """
+    draw: Any = generator.draw
+    batch = jax.tree.map(lambda x: x[None], draw(key, part))
+    return handling.to_images(generator.apply(weights, batch, code[None]))[0].clip(0, 1)
+
+
+def rounded_up(side: int, generator: types.Generator) -> int:
+    """Return the least side, in pixels, that the generator makes and that is not below `side`."""
+    return -(-side // generator.multiple) * generator.multiple
 
 
 def _spans(side: int, tile: int, generator: types.Generator) -> list[tuple[int, int, int]]:
@@ -68,17 +88,10 @@ def _spans(side: int, tile: int, generator: types.Generator) -> list[tuple[int, 
 def _program(generator: types.Generator, handling: ranges.Range) -> Any:
     """The compiled function of a window; sizes are constants of the program, and places are not."""
 
-    def window(weights: Any, code: Any, key: Any, top: Any, left: Any, height: int, width: int, whole: Any) -> Any:
-        assert generator.draw is not None
-        inputs = generator.draw(key, types.Window(top, left, height, width, whole))
-        batch = jax.tree.map(lambda x: x[None], inputs)
-        return handling.to_images(generator.apply(weights, batch, code[None]))[0].clip(0, 1)
+    def program(weights: Any, code: Any, key: Any, top: Any, left: Any, height: int, width: int, whole: Any) -> Any:
+        return window(generator, handling, weights, code, key, types.Window(top, left, height, width, whole))
 
-    return steps.compiled(window, "height", "width", "whole")
-
-
-def _window(generator: types.Generator, handling: ranges.Range, *arguments: Any) -> Any:
-    return _program(generator, handling)(*arguments)
+    return steps.compiled(program, "height", "width", "whole")
 
 
 def fitting_tile(
@@ -97,7 +110,7 @@ def fitting_tile(
         TexjaxError: where not even the smallest tile fits, or the generator needs the picture as a whole and it does
             not fit.
     """
-    side = -(-PROBE // generator.multiple) * generator.multiple
+    side = rounded_up(PROBE, generator)
     shapes = jax.eval_shape(lambda: (jnp.zeros(sources), jax.random.key(0), jnp.zeros((), int), jnp.zeros((), int)))
     program = _program(generator, handling).lower(weights, *shapes, side, side, (side, side)).compile()
     per_pixel = program.memory_analysis().temp_size_in_bytes / side**2

@@ -21,7 +21,7 @@ import optax
 from texjax import config as configs
 from texjax import errors, generators, settings, types
 from texjax.optimizers import ranges
-from texjax.synthesis import build, devices, loop, optimize, steps
+from texjax.synthesis import build, devices, generating, loop, optimize, steps
 from texjax.synthesis import pictures as exemplar_pictures
 
 RANGES = ("none", "sigmoid", "penalty")
@@ -155,11 +155,12 @@ def _setup(
     sources, handling = len(pictures["sources"]), to_images(config)
     generator = build_generator(config, optimize.channels(pictures), sources)
     width, height = config.size
+    sides = [str(generating.rounded_up(side, generator)) for side in (width, height)]
     for side, name in ((width, "width"), (height, "height")):
         if side % generator.multiple:
             raise errors.TexjaxError(
                 f"the {name} of the training pictures is {side} px, and the generator makes multiples of "
-                f"{generator.multiple}; give --config.size=({_next(width, generator)}, {_next(height, generator)})."
+                f"{generator.multiple}; give --config.size=({', '.join(sides)})."
             )
     # The learning rate falls by a cosine to a share of its start.
     rate = optax.cosine_decay_schedule(config.optimizer.learning_rate, config.max_iter, config.training.decay)
@@ -167,11 +168,6 @@ def _setup(
     solver = optax.adam(rate, config.optimizer.b1, config.optimizer.b2, eps=1e-30)
     codes = jnp.repeat(jnp.eye(sources), config.count, axis=0)
     return Setup(generator, parts, handling, solver, codes, (height, width), layout)
-
-
-def _next(side: int, generator: types.Generator) -> int:
-    """The next multiple of the generator's."""
-    return -(-side // generator.multiple) * generator.multiple
 
 
 def _start(setup: Setup, key: types.PRNGKey) -> State:
