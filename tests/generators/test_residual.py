@@ -8,7 +8,6 @@ import pytest
 from scipy import signal
 
 from texjax import errors, generators, types
-from texjax.optimizers import ranges
 
 
 def correlated(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
@@ -29,9 +28,9 @@ def expected(params: dict, photo: np.ndarray, code: np.ndarray, blocks: int) -> 
     kernels = (np.asarray(params[f"Conv_{i}"]["kernel"], np.float64) for i in itertools.count())
     norms = (params[f"CodedInstanceNorm_{i}"] for i in itertools.count())
 
-    def normalized(x: np.ndarray) -> np.ndarray:
+    def normalized(x: np.ndarray, epsilon: float = 1e-5) -> np.ndarray:
         norm = next(norms)
-        standard = (x - x.mean((0, 1))) / np.sqrt(x.var((0, 1)) + 1e-5)
+        standard = (x - x.mean((0, 1))) / np.sqrt(x.var((0, 1)) + epsilon)
         return standard * (code @ np.asarray(norm["scales"])) + code @ np.asarray(norm["offsets"])
 
     def layer(x: np.ndarray) -> np.ndarray:
@@ -53,7 +52,8 @@ def expected(params: dict, photo: np.ndarray, code: np.ndarray, blocks: int) -> 
     for _ in range(2):
         x = np.maximum(layer(x.repeat(2, 0).repeat(2, 1)), 0)
     kernel, last = next(kernels), max(params, key=lambda name: int(name.split("_")[1]) if "Conv" in name else -1)
-    return 4 * (photo - 0.5) + correlated(reflected(x, 4), kernel) + np.asarray(params[last]["bias"])
+    last_layer = correlated(reflected(x, 4), kernel) + np.asarray(params[last]["bias"])
+    return normalized(photo, 1e-3) + last_layer
 
 
 def initial(generator: types.Generator, seed: int = 0) -> dict:
@@ -80,14 +80,25 @@ def test_the_layers(channels: int):
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_it_begins_near_the_photographs(seed: int):
-    """A sigmoid of 4 (p - 1/2) differs from p by at most 1 / (1 + e^2) = 0.12, where p is 0 or 1."""
+def test_it_begins_near_the_normalized_photographs(seed: int):
+    """However dark, poor in contrast or tinted a photograph is, its channels begin with mean 0 and variance 1."""
     generator = generators.residual(3, 1, widths=(4, 4, 8), blocks=1)
-    photos = np.random.default_rng(seed).random((1, 16, 16, 3)).astype(np.float32)
+    rng = np.random.default_rng(seed)
+    photos = (rng.random((1, 32, 32, 3)) * [0.9, 0.5, 0.4] + [0.1, 0.5, 0.0]).astype(np.float32)
     variables = jax.jit(generator.apply)(initial(generator, seed), photos, np.ones((1, 1), np.float32))
-    images = np.asarray(ranges.RANGES["sigmoid"].to_images(variables))
-    assert np.abs(images - photos).max() < 0.2
-    assert np.abs(images - photos).mean() < 0.06
+    even = (photos - photos.mean((1, 2))) / photos.std((1, 2))
+    assert np.std(np.asarray(variables) - even) < 0.3
+
+
+def test_a_flat_photograph_stays_nearly_flat():
+    """Noise of one gray level of 255 begins with a deviation of 1 / 255 / sqrt(0.001) = 0.12 and not 1."""
+    generator = generators.residual(1, 1, widths=(4, 4, 8), blocks=0)
+    noise = np.random.default_rng(0).normal(size=(1, 32, 32, 1)).astype(np.float32)
+    weights = jax.tree.map(np.array, initial(generator))
+    last = max(name for name in weights["params"] if "kernel" in weights["params"][name])
+    weights["params"][last]["kernel"][:] = 0
+    variables = jax.jit(generator.apply)(weights, 0.5 + noise / 255, np.ones((1, 1), np.float32))
+    assert np.std(variables) == pytest.approx(0.123, abs=0.01)
 
 
 def test_training_changes_no_statistics():
@@ -103,9 +114,9 @@ def test_what_it_says_of_itself():
     generator = generators.residual(3, 1)
     assert (generator.draw, generator.multiple, generator.halo) == (None, 4, None)
     # By hand, c9s1-16, two of 3 x 3 x 4 i, four blocks of two, two that enlarge, and c9s1-3 with its bias; and a scale
-    # and an offset for each channel of the normalized ones.
+    # and an offset for each channel of the normalized ones, of which three are those of the photograph.
     kernels = 81 * 3 * 16 + 9 * 4 * (16 * 32 + 32 * 64) + 8 * 9 * 64 * 64 + 9 * (64 * 32 + 32 * 16) + 81 * 16 * 3 + 3
-    norms = 2 * (16 + 32 + 64 + 8 * 64 + 32 + 16)
+    norms = 2 * (16 + 32 + 64 + 8 * 64 + 32 + 16 + 3)
     weights = jax.eval_shape(generator.init, jax.random.key(0))
     assert sum(x.size for x in jax.tree.leaves(weights)) == kernels + norms
 

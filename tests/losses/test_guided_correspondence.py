@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from texjax import errors, losses, types
+from texjax.losses import directions
 
 C, KEY, EPSILON = 2, jax.random.key(0), 1e-5
 OTHER: dict[str, Any] = {"patch": 2, "stride": 1, "bandwidth": 0.3, "occurrence": 0.2}
@@ -111,6 +112,40 @@ def test_maps_guide():
     assert value != pytest.approx(expected(image, [source], **OTHER), rel=1e-2)
 
 
+def angle_distances(b: np.ndarray, maps: list[np.ndarray], patch: int, stride: int) -> np.ndarray:
+    """[output patches, source patches], halves of one minus the cosine of the directions in the patches."""
+    fields = [np.asarray(directions.directions(jnp.asarray(x, jnp.float32), 9)) for x in (b, *maps)]
+    bank = [row for field in fields[1:] for row in rows(field, patch, stride)]
+    return np.array(
+        [
+            [(1 - t @ r / (np.linalg.norm(t) * np.linalg.norm(r))) / 2 for r in bank]
+            for t in rows(fields[0], patch, stride)
+        ]
+    )
+
+
+def test_directions_guide():
+    numbers = {**OTHER, "orientation": 0.7}
+    image, source, a, b = maps(5, 4), maps(6, 5, seed=1), maps(6, 5, seed=2), maps(5, 4, seed=3)
+    value, _, _ = evaluate(losses.guided_correspondence(**numbers), image, [a, source, b])
+    matrix = distances(image, [source], 2, 1) + 0.7 * angle_distances(b, [a], 2, 1)
+    formula = loss_of(matrix, counts(matrix), OTHER["bandwidth"], OTHER["occurrence"])
+    assert value == pytest.approx(formula, rel=1e-4)
+    assert value != pytest.approx(expected(image, [source], **OTHER), rel=1e-2)
+
+
+def test_copies_of_maps_and_sources_are_compared_and_b_is_the_middle_one():
+    """Three copies each, as turned copies come: of A, then of A', then of B. The two kinds of guides add."""
+    numbers = {**OTHER, "guidance": 0.4, "orientation": 0.7}
+    a = [maps(6, 5, seed=2), maps(5, 5, seed=3), maps(4, 6, seed=4)]
+    source = [maps(6, 5, seed=5), maps(5, 5, seed=6), maps(4, 6, seed=7)]
+    b = [maps(3, 3, seed=8), maps(5, 4, seed=9), maps(3, 3, seed=10)]
+    image = maps(5, 4)
+    value, _, _ = evaluate(losses.guided_correspondence(**numbers), image, [*a, *source, *b])
+    matrix = distances(image, source, 2, 1) + 0.4 * distances(b[1], a, 2, 1) + 0.7 * angle_distances(b[1], a, 2, 1)
+    assert value == pytest.approx(loss_of(matrix, counts(matrix), OTHER["bandwidth"], OTHER["occurrence"]), rel=1e-4)
+
+
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [([(6, 5)], "there are 1 pictures; give the term group 'analogy'"), ([(6, 5), (5, 5), (4, 4)], "A is 5 x 6")],
@@ -205,6 +240,7 @@ def test_it_is_chosen_anew_every_so_many_steps_and_does_not_add_over_tiles():
         ({"rematch": True}, "rematch of the guided correspondence loss is True"),
         ({"bandwidth": 0.0}, "bandwidth of the guided correspondence loss is 0.0; give a number from 0.001"),
         ({"guidance": -1.0}, "guidance of the guided correspondence loss is -1.0"),
+        ({"orientation": -1.0}, "orientation of the guided correspondence loss is -1.0"),
         ({"occurrence": -0.1}, "occurrence of the guided correspondence loss is -0.1"),
         ({"memory": 0}, r"memory \(bytes\) of the guided correspondence loss is 0"),
     ],

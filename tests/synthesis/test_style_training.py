@@ -92,3 +92,9 @@ def test_photographs_and_generator_have_to_suit_each_other(styles):
     texture = config_with(generator={"name": "pyramid", "widths": (2, 2)})
     with pytest.raises(errors.TexjaxError, match="makes textures of noise; leave the photographs out"):
         training.prepare(texture, pictures, photographs=photographs(2))
+
+
+def test_turned_copies_of_the_photographs_are_refused(styles):
+    config = configs.overridden(config_with(), {"terms.content.rotations": 1})
+    with pytest.raises(errors.TexjaxError, match=r"terms.content.rotations is 1, .* set --config.terms.content.rotat"):
+        training.prepare(config, {"sources": styles}, photographs=photographs(4))

@@ -11,13 +11,13 @@ from texjax import types, validate
 from texjax.generators import blocks
 
 OUTER = 9  # pixels on each side of the first and the last convolution
-SLOPE = 4.0  # of the logit at 1/2
+EPSILON = 1e-3  # added to the variance of the photograph, so that one that is nearly flat stays so
 # Variance of the last convolution's kernel, relative to that which keeps the size of its inputs.
 START = 0.01
 
 
 class Network(nn.Module):
-    """Two reductions, residual blocks at a quarter of the size, two enlargements, and the photograph itself."""
+    """Two reductions, residual blocks at a quarter of the size, two enlargements, plus the normalized photograph."""
 
     widths: tuple[int, int, int]
     depth: int
@@ -33,8 +33,7 @@ class Network(nn.Module):
             return blocks.CodedInstanceNorm()(x, codes)
 
         fine, middle, coarse = self.widths
-        centered = photos - 0.5
-        x = nn.relu(layer(centered, fine, OUTER))
+        x = nn.relu(layer(photos - 0.5, fine, OUTER))
         for width in (middle, coarse):
             padded = jnp.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0)), "reflect")
             x = nn.relu(layer(blocks.halved(padded), width, padding="VALID"))
@@ -43,7 +42,8 @@ class Network(nn.Module):
         for width in (middle, fine):
             x = nn.relu(layer(blocks.doubled(x), width))
         start = nn.initializers.variance_scaling(START, "fan_in", "normal")
-        return SLOPE * centered + blocks.conv(self.channels, OUTER, "REFLECT", kernel_init=start)(x)
+        even = blocks.CodedInstanceNorm(EPSILON)(photos, codes)
+        return even + blocks.conv(self.channels, OUTER, "REFLECT", kernel_init=start)(x)
 
 
 def residual(
@@ -61,9 +61,9 @@ def residual(
     convolutions of squares of 2 x 2 pixels, whose gradient is fast on CPU. The two that enlarge follow a repetition of
     pixels, which leaves no checkerboard (Odena et al. 2016, doi 10.23915/distill.00003).
 
-    What the network computes is added to 4 (photograph - 1/2), of which a sigmoid makes nearly the photograph. So
-    training begins with the content in place, and colors that the normalization takes away are there. The logit itself
-    would be the photograph exactly, but a sigmoid has no slope left at its whites and blacks.
+    What the network computes is added to the photograph, whose channels are normalized too. So training begins with
+    the content in place. Without the normalization it hardly proceeds, since the network, which sees normalized
+    channels alone, cannot make up for how bright and how rich in contrast a photograph is.
 
     Args:
         channels: of the images.

@@ -2,8 +2,7 @@
 
 The paper is "Neural Texture Synthesis with Guided Correspondence". Its loss is a contextual loss (Mechrez et al. 2018,
 arXiv 1803.02077) of large patches, seen from those of the output, with a penalty for patches of the sources that many
-patches of the output are like. Maps may guide which part of the source comes where. Orientation fields, whose two
-directions count alike, are left out.
+patches of the output are like. Maps may guide which part of the source comes where, and which way it runs.
 
 What differs from the authors' program (EliotChenKJ/Guided-Correspondence-Loss): the mean is that of all patches, not of
 those that are drawn, no patch is drawn twice, and eps is larger.
@@ -19,38 +18,23 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from texjax import errors, types, validate
-from texjax.losses import places
+from texjax import types, validate
+from texjax.losses import directions, guides, places
 from texjax.losses.search import matching, patches
 
 EPSILON = 1e-5  # added to the least distance, which is 0 for a copy
 DEAD = 1e6  # added to the distances of patches that the mask of their source leaves out
+WINDOW = 9  # side in pixels of the layer, over which the directions of maps are averaged
 # Arrays of about the size of a block's distances, and of its rows, that exist at once where there is a gradient.
 DISTANCES, ROWS = 4, 3
 
-FeatureMap = Float[Array, "_ _ c"]  # of a source, whose size may differ from that of other sources
-LayerMask = Float[Array, "_ _"]
-Row = Float[Array, " k"]  # the values of a patch
-
-
-class Guides(NamedTuple):
-    """Maps that say which part of the source belongs where.
-
-    bank, mean: the patches of the source's map A, at the places of the source's own patches, and their mean.
-    output: the features of the output's map B, as large as the image.
-    """
-
-    bank: patches.Patches
-    mean: Row
-    output: FeatureMap
-
 
 class Target(NamedTuple):
-    """The patches of the sources, their mean, and the maps that guide, if there are any."""
+    """The patches of the sources, their mean, and a guide for each of `Settings.guides`."""
 
     bank: patches.Patches
-    mean: Row
-    guides: Guides | None
+    mean: guides.Row
+    guides: tuple[guides.Guide, ...]
 
 
 class Choice(NamedTuple):
@@ -67,13 +51,16 @@ class Choice(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """The settings of the loss that its functions share; see `guided_correspondence`."""
+    """The settings of the loss that its functions share; see `guided_correspondence`.
+
+    guides: the weights of the guides that there are, of features and of directions.
+    """
 
     patch: int
     stride: int
     bandwidth: float
     occurrence: float
-    guidance: float
+    guides: tuple[float, ...]
     most: int
     memory: int
 
@@ -85,6 +72,7 @@ def guided_correspondence(
     bandwidth: float = 0.5,
     occurrence: float = 0.05,
     guidance: float = 0.0,
+    orientation: float = 0.0,
     most: int = 2048,
     rematch: int = 1,
     memory: int = 2**28,
@@ -93,15 +81,18 @@ def guided_correspondence(
 
     The distance from patch r_j of the sources, whose mean over j is mu, is (Zhou et al., CVPR 2023)
 
-        d_ij = max(0, (1 - cos(t_i - mu, r_j - mu)) / 2) + guidance g_ij + occurrence count_j l / m,
+        d_ij = max(0, (1 - cos(t_i - mu, r_j - mu)) / 2) + guidance g_ij + orientation o_ij + occurrence count_j l / m,
 
-    where r_j is the nearest of l patches, by the first two summands, for count_j of the m patches of the output. The
-    second and the third summand have no gradient. The loss is small where each t_i is far nearer to one r_j than to the
+    where r_j is the nearest of l patches, by the summands before the last, for count_j of the m patches of the output.
+    All summands but the first have no gradient. The loss is small where each t_i is far nearer to one r_j than to the
     others, and where the output uses all r_j equally often.
 
-    With guidance the term is of group "analogy": A' is the source, A a map of it, such as labels or a gradient that
-    somebody painted, and B such a map of the output. Then g_ij is the distance of the first summand between the patches
-    of B and of A at the places of t_i and r_j, where the paper has the squared difference of the maps' values.
+    With guidance or orientation the term is of group "analogy": A' is the source, A a map of it, such as labels or a
+    gradient that somebody painted, and B such a map of the output. Then g_ij is the distance of the first summand
+    between the patches of B and of A at the places of t_i and r_j, where the paper has the squared difference of the
+    maps' values. And o_ij is (1 - cos) / 2 of the directions in the patches, as the vectors that `directions` returns,
+    which for clear directions is the mean over the patch of sin^2 of the angle between those of B and of A, where the
+    paper has 1 - |cos|. Turned copies of A and A' (key `rotations` of the term) have directions that the source lacks.
 
     A patch counts where its mask is above 0 at all of its pixels. The values do not add over tiles, as the counts look
     across the whole image. For a picture that is computed in tiles, give the term `octave_weights` of 0 for the octaves
@@ -112,7 +103,8 @@ def guided_correspondence(
         stride: pixels between neighboring patches, of the image and of the sources.
         bandwidth: h; the smaller it is, the less do all patches but the nearest matter.
         occurrence: weight of the penalty for patches that are used often.
-        guidance: weight of the maps, 0 without any.
+        guidance: weight of what the maps show, 0 without any.
+        orientation: weight of the directions in which the maps run, 0 without any.
         most: patches of an image, and of the sources, that are compared at a place. Where there are more, so many are
             drawn anew before every `rematch` steps. The paper draws 10,000, which take 24 times as long.
         rematch: optimizer steps for which the patches that were drawn, and the counts, are held.
@@ -120,26 +112,32 @@ def guided_correspondence(
             `most` patches of the sources are in memory.
 
     Raises:
-        TexjaxError: for numbers out of range. With guidance the join raises where there are not three pictures, and
-            where A and A' differ in size.
+        TexjaxError: for numbers out of range. With guidance or orientation the join raises where there are not three
+            pictures, and where A and A' differ in size.
     """
     for name, number in dict(patch=patch, stride=stride, most=most, rematch=rematch).items():
         validate.whole(f"{name} of the guided correspondence loss", number, 1)
     validate.real("bandwidth of the guided correspondence loss", bandwidth, 1e-3, 1e3)
     validate.real("occurrence of the guided correspondence loss", occurrence, 0, 1e3)
     validate.real("guidance of the guided correspondence loss", guidance, 0, 1e3)
+    validate.real("orientation of the guided correspondence loss", orientation, 0, 1e3)
     validate.whole("memory (bytes) of the guided correspondence loss", memory, 1, matching.LARGEST_MEMORY)
-    settings = Settings(patch, stride, bandwidth, occurrence, guidance, most, memory)
+    weights = tuple(weight for weight in (guidance, orientation) if weight)
+    settings = Settings(patch, stride, bandwidth, occurrence, weights, most, memory)
 
-    def join(pictures: list[tuple[FeatureMap, LayerMask | None]]) -> Target:
-        sources = _guided_source(pictures) if guidance else pictures
-        maps, masks = zip(*sources, strict=True)
-        bank = patches.extract(maps, patch, stride, masks)
-        if not guidance:
-            return Target(bank, _mean_patch(bank, patch), None)
-        (a, _), _, (b, _) = pictures
-        guides = patches.extract([a], patch, stride, masks)
-        return Target(bank, _mean_patch(bank, patch), Guides(guides, _mean_patch(guides, patch), b))
+    def join(pictures: list[guides.Picture]) -> Target:
+        if not weights:
+            return Target(*guides.bank(pictures, patch, stride), ())
+        maps, sources, b = guides.analogy(pictures)
+        guiding = []
+        if guidance:
+            guiding.append(guides.Guide(*guides.bank(maps, patch, stride), b))
+        if orientation:
+            running = [(directions.directions(a, WINDOW), mask) for a, mask in maps]
+            bank, mean = guides.bank(running, patch, stride)
+            # Angles are compared as they are, and not by how they differ from a mean.
+            guiding.append(guides.Guide(bank, jnp.zeros_like(mean), directions.directions(b, WINDOW)))
+        return Target(*guides.bank(sources, patch, stride), tuple(guiding))
 
     def refresh(
         views: Sequence[types.View], targets: Sequence[Target], previous: Any, key: types.PRNGKey
@@ -159,40 +157,12 @@ def guided_correspondence(
         return places.sum_of(shares)
 
     summarize = places.at_each_place(lambda features, mask: (features, mask))
-    return types.Loss(summarize, places.join_each_place(join), value, refresh, rematch, least=patch)
-
-
-def _guided_source(pictures: list[tuple[FeatureMap, LayerMask | None]]) -> list[tuple[FeatureMap, LayerMask | None]]:
-    """The source among A, A' and B."""
-    if len(pictures) != 3:
-        raise errors.TexjaxError(
-            f"guidance compares A, A' and B, and there are {len(pictures)} pictures; give the term group 'analogy'."
-        )
-    (a, _), source, _ = pictures
-    if a.shape != source[0].shape:
-        raise errors.TexjaxError(
-            f"A is {a.shape[1]} x {a.shape[0]} at this layer and A' {source[0].shape[1]} x {source[0].shape[0]}; give "
-            "pictures of one size."
-        )
-    return [source]
+    return types.Loss(summarize, places.join_each_place(join), value, refresh, rematch, least=max(patch, 2))
 
 
 def _each_image(function: Callable[..., Any], *arguments: Any) -> Any:
     """The results for all images of a stack, one after the other, as together they would take more memory."""
     return lax.map(lambda of_image: function(*of_image), arguments)
-
-
-@functools.partial(jax.jit, static_argnames="patch")
-def _mean_patch(bank: patches.Patches, patch: int) -> Row:
-    """The mean of the live patches of a bank."""
-    indices = jnp.arange(len(bank.corners))
-    live = _live(bank, indices)
-
-    def mean_pixel(place: Int[Array, ""]) -> Float[Array, " c"]:
-        pixels = patches.pixel(bank, indices, (place // patch, place % patch))
-        return (live[:, None] * pixels).sum(0) / live.sum()
-
-    return lax.map(mean_pixel, jnp.arange(patch**2, dtype=jnp.int32)).reshape(-1)
 
 
 def _choose(
@@ -204,7 +174,7 @@ def _choose(
     drawn, drawn_bank = (
         _draw(key, group, settings.most) for key, group in ((query_key, queries), (bank_key, target.bank))
     )
-    live, live_bank = _live(queries, drawn), _live(target.bank, drawn_bank)
+    live, live_bank = guides.live(queries, drawn), guides.live(target.bank, drawn_bank)
     excluded = DEAD * (1 - live_bank)
     nearest = _by_blocks(
         settings, queries, drawn, target, drawn_bank, lambda distances: (distances + excluded[None]).argmin(1)
@@ -218,13 +188,8 @@ def _draw(key: types.PRNGKey, group: patches.Patches, most: int) -> Int[Array, "
     count = len(group.corners)
     if count <= most:
         return jnp.arange(count, dtype=jnp.int32)
-    ranks = jax.random.uniform(key, (count,)) + _live(group, jnp.arange(count))
+    ranks = jax.random.uniform(key, (count,)) + guides.live(group, jnp.arange(count))
     return lax.top_k(ranks, most)[1]
-
-
-def _live(group: patches.Patches, indices: Int[Array, " m"]) -> Float[Array, " m"]:
-    """1 for the patches that the masks leave, and 0 for others."""
-    return jnp.ones(len(indices)) if group.live is None else group.live[indices].astype(jnp.float32)
 
 
 def _distance(
@@ -239,7 +204,7 @@ def _distance(
         # -log max_j softmax_j(x_ij) = log sum_j exp(x_ij - max_j x_ij), and the nearest patch has the largest x.
         return jnp.log(jnp.exp((least - distances) / ((least + EPSILON) * settings.bandwidth)).sum(1))
 
-    live = _live(queries, choice.queries)
+    live = guides.live(queries, choice.queries)
     return (live * _by_blocks(settings, queries, choice.queries, target, choice.bank, losses)).sum() / live.sum()
 
 
@@ -256,11 +221,11 @@ def _by_blocks(
     The distance is max(0, (1 - cos) / 2).
     """
     pairs = [(1.0, queries, target.bank, target.mean)]
-    if target.guides is not None:
-        wanted = patches.extract([target.guides.output], settings.patch, settings.stride, [None])
-        pairs.append((settings.guidance, wanted, target.guides.bank, target.guides.mean))
+    for weight, guide in zip(settings.guides, target.guides, strict=True):
+        wanted = patches.extract([guide.output], settings.patch, settings.stride, [None])
+        pairs.append((weight, wanted, guide.bank, guide.mean))
 
-    def unit_rows(group: patches.Patches, mean: Row, indices: Int[Array, " b"]) -> Float[Array, "b k"]:
+    def unit_rows(group: patches.Patches, mean: guides.Row, indices: Int[Array, " b"]) -> Float[Array, "b k"]:
         return patches.unit(patches.rows(group, indices, settings.patch) - mean[None], centered=False)
 
     # The gradient of a block is computed from the block again, so that no block's distances outlive it.

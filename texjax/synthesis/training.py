@@ -25,6 +25,7 @@ from texjax.synthesis import build, devices, generating, loop, optimize, steps
 from texjax.synthesis import pictures as exemplar_pictures
 
 RANGES = ("none", "sigmoid", "penalty")
+EPSILON = 1e-30  # beside norms and moments of gradients, which may be small
 PENALTY = 100  # of the mean square outside [0, 1], relative to the loss
 CONTENT = types.Exemplars("content")
 
@@ -122,7 +123,7 @@ def to_images(config: configs.Config) -> ranges.Range:
 def _check_photographs(
     config: configs.Config, pictures: exemplar_pictures.Pictures, photographs: Photographs | None
 ) -> None:
-    """Raise TexjaxError where photographs are missing, or given to a generator that draws noise."""
+    """Raise TexjaxError where photographs are missing, are given to a generator of noise, or are to be turned."""
     generator = build_generator(config, optimize.channels(pictures), len(pictures["sources"]))
     if generator.draw is None and photographs is None:
         raise errors.TexjaxError(
@@ -133,6 +134,13 @@ def _check_photographs(
         raise errors.TexjaxError(
             f"the generator {config.generator.name} makes textures of noise; leave the photographs out."
         )
+    for name, term in config.terms.items():
+        for key in ("rotations", "scales"):
+            if term.group == "content" and term[key]:
+                raise errors.TexjaxError(
+                    f"terms.{name}.{key} is {term[key]}, and a training keeps each photograph as it is; set "
+                    f"--config.terms.{name}.{key}=0."
+                )
 
 
 def _layout(config: configs.Config) -> devices.Layout | None:
@@ -164,8 +172,10 @@ def _setup(
             )
     # The learning rate falls by a cosine to a share of its start.
     rate = optax.cosine_decay_schedule(config.optimizer.learning_rate, config.max_iter, config.training.decay)
-    # Without a constant beside the gradients it does not matter in what units the loss is.
-    solver = optax.adam(rate, config.optimizer.b1, config.optimizer.b2, eps=1e-30)
+    # Every step counts as much, however large its loss is: losses of textures fall over decades, and a photograph of
+    # high contrast may have a hundred times the loss of others. So it does not matter in what units the loss is.
+    even = optax.normalize_by_update_norm(eps=EPSILON)
+    solver = optax.chain(even, optax.adam(rate, config.optimizer.b1, config.optimizer.b2, eps=EPSILON))
     codes = jnp.repeat(jnp.eye(sources), config.count, axis=0)
     return Setup(generator, parts, handling, solver, codes, (height, width), layout)
 
