@@ -23,8 +23,8 @@ LOSSES = {
     "content": losses.content,
     "diversity": losses.diversity,
     "gram": losses.gram,
-    "guided_correspondence": lambda: losses.guided_correspondence(patch=2, occurrence=0.0),
-    "guided_correspondence drawn": lambda: losses.guided_correspondence(patch=2, most=9),
+    "guided_correspondence": lambda: losses.guided_correspondence(patch=2, stride=1, occurrence=0.0),
+    "guided_correspondence drawn": lambda: losses.guided_correspondence(patch=2, stride=1, most=9),
     "inter_frame": lambda: losses.inter_frame(order=1, octaves=2),  # the stacks have two frames
     "inter_frame lap1": lambda: losses.inter_frame(order=1, octaves=2, distance_type="lap1"),
     "mean": losses.mean,

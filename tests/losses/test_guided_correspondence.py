@@ -89,7 +89,7 @@ def evaluate(
     ("shape", "sides", "numbers"),
     [
         ((13, 16), [(19, 13)], {}),  # the paper's, which are the defaults
-        ((6, 5), [(7, 4), (4, 8)], {"patch": 3, "stride": 2, "bandwidth": 0.4, "occurrence": 0.3}),
+        ((7, 5), [(7, 4), (4, 8)], {"patch": 3, "stride": 2, "bandwidth": 0.4, "occurrence": 0.3}),
         ((4, 3), [(3, 6)], {"patch": 3, "stride": 1, "occurrence": 0.0}),
     ],
 )
@@ -110,6 +110,23 @@ def test_maps_guide():
     formula = loss_of(matrix, counts(matrix), OTHER["bandwidth"], OTHER["occurrence"])
     assert value == pytest.approx(formula, rel=1e-4)
     assert value != pytest.approx(expected(image, [source], **OTHER), rel=1e-2)
+
+
+def test_patches_reach_all_edges():
+    """Of 9 x 8 pixels, patches of 3 at every second place leave a column, the last or the first one."""
+    image, source = maps(9, 8), maps(7, 7, seed=1)
+    numbers = {"patch": 3, "stride": 2, "bandwidth": 0.4, "occurrence": 0.3}
+    shifts = set()
+    for seed in range(8):
+        value, gradient, choice = evaluate(
+            losses.guided_correspondence(**numbers), image, [source], key=jax.random.key(seed)
+        )
+        row, column = choice.offset
+        shifts.add(int(column))
+        assert row == 0
+        assert value == pytest.approx(expected(image[:, column : column + 7], [source], **numbers), rel=1e-4)
+        assert not gradient[:, 7 if column == 0 else 0].any()
+    assert shifts == {0, 1}
 
 
 def angle_distances(b: np.ndarray, maps: list[np.ndarray], patch: int, stride: int) -> np.ndarray:
@@ -211,8 +228,8 @@ def test_each_image_of_a_stack_has_its_own_patches():
 def test_masks_leave_patches_of_the_image_and_of_a_source():
     """What a mask leaves counts as if it were all; where patches are drawn, these come first."""
     numbers = {**OTHER, "stride": 2}
-    image, source = maps(9, 10), maps(11, 9, seed=1)
-    mask, source_mask = np.zeros((9, 10), np.float32), np.zeros((11, 9), np.float32)
+    image, source = maps(8, 10), maps(11, 9, seed=1)
+    mask, source_mask = np.zeros((8, 10), np.float32), np.zeros((11, 9), np.float32)
     mask[2:8, 4:9], source_mask[4:, :8] = 0.5, 1
     formula = expected(image[2:8, 4:9], [source[4:, :8]], **numbers)
     for most in (2048, 14):  # of 20 and 20 patches, 6 and 12 are left

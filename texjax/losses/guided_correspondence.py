@@ -40,11 +40,13 @@ class Target(NamedTuple):
 class Choice(NamedTuple):
     """What is held for some steps at one place, for each of the n images of the stack.
 
+    offset: [n, 2], the row and the column where the image's first patch begins.
     queries: [n, m], indices of the patches of the image that are compared.
     bank: [n, l], indices of the patches of the sources that they are compared with.
     penalty: [n, l], what is added to the distances from each of the latter.
     """
 
+    offset: Int[Array, "*n 2"]
     queries: Int[Array, "*n m"]
     bank: Int[Array, "*n l"]
     penalty: Float[Array, "*n l"]
@@ -93,6 +95,9 @@ def guided_correspondence(
     maps' values. And o_ij is (1 - cos) / 2 of the directions in the patches, as the vectors that `directions` returns,
     which for clear directions is the mean over the patch of sin^2 of the angle between those of B and of A, where the
     paper has 1 - |cos|. Turned copies of A and A' (key `rotations` of the term) have directions that the source lacks.
+
+    Where the stride leaves rows or columns of the image, the first patch begins at a place that is drawn anew before
+    every `rematch` steps, so that the patches reach all edges.
 
     A patch counts where its mask is above 0 at all of its pixels. The values do not add over tiles, as the counts look
     across the whole image. For a picture that is computed in tiles, give the term `octave_weights` of 0 for the octaves
@@ -169,18 +174,36 @@ def _choose(
     settings: Settings, mask: types.Mask | None, target: Target, features: types.Feature, key: types.PRNGKey
 ) -> Choice:
     """The patches of an image [h, w, c] and of the sources that are compared, with how often the latter are nearest."""
-    queries = patches.extract([features], settings.patch, settings.stride, [mask])
-    query_key, bank_key = jax.random.split(key)
+    *offset_keys, query_key, bank_key = jax.random.split(key, 4)
+    rests = zip(offset_keys, _rest(settings, features), strict=True)
+    offset = jnp.stack([jax.random.randint(key, (), 0, rest + 1, jnp.int32) for key, rest in rests])
+    queries = _queries(settings, features, mask, offset)
     drawn, drawn_bank = (
         _draw(key, group, settings.most) for key, group in ((query_key, queries), (bank_key, target.bank))
     )
     live, live_bank = guides.live(queries, drawn), guides.live(target.bank, drawn_bank)
     excluded = DEAD * (1 - live_bank)
     nearest = _by_blocks(
-        settings, queries, drawn, target, drawn_bank, lambda distances: (distances + excluded[None]).argmin(1)
+        settings, queries, offset, drawn, target, drawn_bank, lambda distances: (distances + excluded[None]).argmin(1)
     )
     shares = jnp.zeros(len(drawn_bank)).at[nearest].add(live) / live.sum()
-    return Choice(drawn, drawn_bank, settings.occurrence * live_bank.sum() * shares + excluded)
+    return Choice(offset, drawn, drawn_bank, settings.occurrence * live_bank.sum() * shares + excluded)
+
+
+def _rest(settings: Settings, features: guides.FeatureMap) -> tuple[int, int]:
+    """Rows and columns that the image's patches leave."""
+    height, width, _ = features.shape
+    return (height - settings.patch) % settings.stride, (width - settings.patch) % settings.stride
+
+
+def _queries(
+    settings: Settings, features: guides.FeatureMap, mask: types.Mask | None, offset: Int[Array, "2"]
+) -> patches.Patches:
+    """The patches of an image [h, w, c], the first of which begins at the offset."""
+    height, width = (side - rest for side, rest in zip(features.shape[:2], _rest(settings, features), strict=True))
+    seen = lax.dynamic_slice(features, (*offset, jnp.int32(0)), (height, width, features.shape[2]))
+    mask = None if mask is None else lax.dynamic_slice(mask, (*offset,), (height, width))
+    return patches.extract([seen], settings.patch, settings.stride, [mask])
 
 
 def _draw(key: types.PRNGKey, group: patches.Patches, most: int) -> Int[Array, " m"]:
@@ -196,7 +219,7 @@ def _distance(
     settings: Settings, mask: types.Mask | None, target: Target, features: types.Feature, choice: Choice
 ) -> types.Scalar:
     """The loss of an image [h, w, c]."""
-    queries = patches.extract([features], settings.patch, settings.stride, [mask])
+    queries = _queries(settings, features, mask, choice.offset)
 
     def losses(distances: Float[Array, "b l"]) -> Float[Array, " b"]:
         distances = distances + choice.penalty[None]
@@ -205,12 +228,14 @@ def _distance(
         return jnp.log(jnp.exp((least - distances) / ((least + EPSILON) * settings.bandwidth)).sum(1))
 
     live = guides.live(queries, choice.queries)
-    return (live * _by_blocks(settings, queries, choice.queries, target, choice.bank, losses)).sum() / live.sum()
+    values = _by_blocks(settings, queries, choice.offset, choice.queries, target, choice.bank, losses)
+    return (live * values).sum() / live.sum()
 
 
 def _by_blocks(
     settings: Settings,
     queries: patches.Patches,
+    offset: Int[Array, "2"],
     drawn: Int[Array, " m"],
     target: Target,
     drawn_bank: Int[Array, " l"],
@@ -222,7 +247,7 @@ def _by_blocks(
     """
     pairs = [(1.0, queries, target.bank, target.mean)]
     for weight, guide in zip(settings.guides, target.guides, strict=True):
-        wanted = patches.extract([guide.output], settings.patch, settings.stride, [None])
+        wanted = _queries(settings, guide.output, None, offset)
         pairs.append((weight, wanted, guide.bank, guide.mean))
 
     def unit_rows(group: patches.Patches, mean: guides.Row, indices: Int[Array, " b"]) -> Float[Array, "b k"]:
