@@ -57,7 +57,7 @@ def test_the_first_step_is_one_of_adam(training_config, sources):
 
 
 def test_steps_count_as_much_whatever_their_loss(training_config, sources):
-    """With gradients of one direction Adam of unit gradients moves by the learning rate, however they change in size."""
+    """Adam of unit gradients of one direction moves by the learning rate, however the gradients change in size."""
     config = training_config(**{"training.decay": 1.0})
     pictures = inputs.load(config, {"sources": sources})
     solver = training._setup(config, training.prepare(config, pictures).parts, pictures).solver
