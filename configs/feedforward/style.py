@@ -6,8 +6,9 @@
 The style is what config `multiscale_style` matches, Gram matrices of few layers over four octaves (Snelgrove 2017), and
 the content's features are compared at conv3_4 in every octave. Every step restyles `count` crops of photographs, of
 `size`, for each style. Forms of the style have the size, in pixels, that they have in its picture, which is reduced to
-256 px. The weights are those of short trials on a CPU, and have not been tuned: expect an hour or more of training on
-CPU to see a style at all, and look at the pictures of its progress.
+256 px. The weight of the content is that at which an optimization (config `multiscale_style`) keeps what photographs
+show. The colors of a style come within minutes on CPU, and its strokes within an hour, coarser than they are;
+`experiments/README.md` shows them.
 
 Arguments: `network` names the network of the features. `tiny` trains for a few steps, to see that everything works.
 """
