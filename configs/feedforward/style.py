@@ -29,7 +29,7 @@ def get_config(arg=None):
     config.training = ConfigDict(dict(decay=0.02))
     config.schedule.steps = ()
     config.source.fit = 2.0
-    config.update(size=(128, 128), count=4, max_iter=2000, save_every=50)
+    config.update(size=(128, 128), count=4, max_iter=4600, save_every=100)
     if arg.tiny:
         config.update(size=(64, 64), count=2, octaves=2, max_iter=6, save_every=3)
         config.generator = ConfigDict(dict(name="residual", widths=(4, 4, 8), blocks=1))
