@@ -101,17 +101,6 @@ def test_equals_the_formula(shape, sides, numbers):
         assert value != pytest.approx(expected(image, sources, **numbers | {"occurrence": 0.0}), rel=1e-3)
 
 
-def test_maps_guide():
-    """The distances of the maps are added to those of the pictures, before counts and affinities."""
-    numbers = {**OTHER, "guidance": 0.7}
-    image, source, a, b = maps(5, 4), maps(6, 5, seed=1), maps(6, 5, seed=2), maps(5, 4, seed=3)
-    value, _, _ = evaluate(losses.guided_correspondence(**numbers), image, [a, source, b])
-    matrix = distances(image, [source], 2, 1) + 0.7 * distances(b, [a], 2, 1)
-    formula = loss_of(matrix, counts(matrix), OTHER["bandwidth"], OTHER["occurrence"])
-    assert value == pytest.approx(formula, rel=1e-4)
-    assert value != pytest.approx(expected(image, [source], **OTHER), rel=1e-2)
-
-
 def test_patches_reach_all_edges():
     """Of 9 x 8 pixels, patches of 3 at every second place leave a column, the last or the first one."""
     image, source = maps(9, 8), maps(7, 7, seed=1)
@@ -141,11 +130,12 @@ def angle_distances(b: np.ndarray, maps: list[np.ndarray], patch: int, stride: i
     )
 
 
-def test_directions_guide():
-    numbers = {**OTHER, "orientation": 0.7}
+@pytest.mark.parametrize(("kind", "between"), [("guidance", distances), ("orientation", angle_distances)])
+def test_maps_guide(kind, between):
+    """The distances of the maps are added to those of the pictures, before counts and affinities."""
     image, source, a, b = maps(5, 4), maps(6, 5, seed=1), maps(6, 5, seed=2), maps(5, 4, seed=3)
-    value, _, _ = evaluate(losses.guided_correspondence(**numbers), image, [a, source, b])
-    matrix = distances(image, [source], 2, 1) + 0.7 * angle_distances(b, [a], 2, 1)
+    value, _, _ = evaluate(losses.guided_correspondence(**OTHER, **{kind: 0.7}), image, [a, source, b])
+    matrix = distances(image, [source], 2, 1) + 0.7 * between(b, [a], 2, 1)
     formula = loss_of(matrix, counts(matrix), OTHER["bandwidth"], OTHER["occurrence"])
     assert value == pytest.approx(formula, rel=1e-4)
     assert value != pytest.approx(expected(image, [source], **OTHER), rel=1e-2)
