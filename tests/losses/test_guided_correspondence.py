@@ -134,7 +134,8 @@ def angle_distances(b: np.ndarray, maps: list[np.ndarray], patch: int, stride: i
 def test_maps_guide(kind, between):
     """The distances of the maps are added to those of the pictures, before counts and affinities."""
     image, source, a, b = maps(5, 4), maps(6, 5, seed=1), maps(6, 5, seed=2), maps(5, 4, seed=3)
-    value, _, _ = evaluate(losses.guided_correspondence(**(OTHER | {kind: 0.7})), image, [a, source, b])
+    numbers: dict[str, Any] = {**OTHER, kind: 0.7}
+    value, _, _ = evaluate(losses.guided_correspondence(**numbers), image, [a, source, b])
     matrix = distances(image, [source], 2, 1) + 0.7 * between(b, [a], 2, 1)
     formula = loss_of(matrix, counts(matrix), OTHER["bandwidth"], OTHER["occurrence"])
     assert value == pytest.approx(formula, rel=1e-4)
