@@ -55,9 +55,10 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(ARGS)
 
-# pytest ends with 5 where no test was selected.
+# Each file has one worker, because some files have fixtures that take minutes, and Ray's tests would join each other's
+# clusters. pytest ends with 5 where no test was selected.
 test-slow: $(READY)
-	$(BIN)/python -m pytest -m "$(SLOW)" -n auto --maxprocesses 2 --dist loadgroup $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/python -m pytest -m "$(SLOW)" -n auto --maxprocesses 2 --dist loadfile $(ARGS) || [ $$? -eq 5 ]
 
 test-native: native
 	$(BIN)/python -m pytest -m "slow or not slow" tests/features/test_native.py tests/features/test_native_library.py $(ARGS)

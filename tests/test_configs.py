@@ -114,7 +114,11 @@ def tiny_run(name: str, picture: Path, folder: Path, request: pytest.FixtureRequ
 # The other slow ones run before they are killed, below.
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in configs.names() if n not in SLOW & KILLED],
+    [
+        pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW) + [pytest.mark.thorough] * (n in VARIANTS))
+        for n in configs.names()
+        if n not in SLOW & KILLED
+    ],
 )
 def test_tiny_runs(name: str, picture: Path, tmp_path: Path, request):
     check_result(tiny_run(name, picture, tmp_path, request))

@@ -84,7 +84,7 @@ def check(results: list[Any], tolerance: float) -> None:
     [
         pytest.param("valid", "average", marks=[pytest.mark.slow, pytest.mark.thorough]),
         pytest.param("same", "max", marks=[pytest.mark.slow, pytest.mark.thorough]),
-        pytest.param("reflect", "average", marks=pytest.mark.slow),
+        pytest.param("reflect", "average", marks=[pytest.mark.slow, pytest.mark.thorough]),
         ("circular", "max"),
     ],
 )

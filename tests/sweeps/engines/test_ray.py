@@ -18,8 +18,6 @@ import pytest
 from texjax import errors
 from texjax.sweeps.engines import contract, ray_cluster
 
-# Ray joins any cluster that runs on the machine, so that of these tests only one may run at a time.
-alone = pytest.mark.xdist_group("ray")
 # Two raylets of 1 CPU each; the process id of the second one is printed, so that it can be killed.
 CLUSTER = """
 import sys
@@ -60,7 +58,6 @@ def end(process: subprocess.Popen[str]) -> None:
     process.wait()
 
 
-@alone
 @pytest.mark.slow
 def test_on_this_machine(place, expected):
     pytest.importorskip("ray")
@@ -68,7 +65,6 @@ def test_on_this_machine(place, expected):
     assert len(expected) == 24 and place.pictures("local") == expected
 
 
-@alone
 @pytest.mark.slow
 def test_a_node_is_killed(place, expected, cluster, waiting):
     """The other node makes the runs of the killed one, and none is lost."""
@@ -81,7 +77,6 @@ def test_a_node_is_killed(place, expected, cluster, waiting):
     assert "24 runs: 24 finished" in out and place.pictures("nodes") == expected
 
 
-@alone
 @pytest.mark.slow
 def test_the_sweep_is_killed_on_a_cluster(place, cluster, waiting):
     """Its tasks end with it, so that no process writes any more when the next sweep starts."""
@@ -101,7 +96,6 @@ def test_the_sweep_is_killed_on_a_cluster(place, cluster, waiting):
     assert {run: after[run] for run in before[0]} == before[0]
 
 
-@alone
 @pytest.mark.slow
 def test_ctrl_c(place, waiting):
     pytest.importorskip("ray")
