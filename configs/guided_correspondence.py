@@ -14,7 +14,8 @@ features. The output does not tile then.
 
 With `oriented`, the texture runs as the lines of the third picture do, such as strokes of a broad brush. The first
 picture shows how the source runs, and may be the source itself. Turned copies of both, in steps of 7.5 degrees, have
-the directions that the source lacks. The output begins with the source's mean color, whose noise has no direction.
+the directions that the source lacks. The output begins with noise about the source's mean color, as the source's
+spectrum has directions of its own.
 
 Several things differ. Directions come of the maps' features, by structure tensors. The layers are conv1_1, conv2_1 and
 conv3_1 at three octaves, as the compact network has no conv4_1; without conv1_1, which the authors add for their last
@@ -48,7 +49,7 @@ def get_config(arg=None):
     if arg.guided:
         term |= dict(guidance=2.0)
     if arg.oriented:
-        term |= dict(orientation=5.0, rotations=12)
+        term |= dict(orientation=5.0, rotations=1 if arg.tiny else 12)
         config.init = ConfigDict(dict(name="mean_color", deviation=2 / 255))
     config.terms = ConfigDict(dict(guided_correspondence=term))
     return config

@@ -64,8 +64,6 @@ def test_loads(name: str, arg: str):
 @pytest.mark.parametrize("variant", ["guided", "oriented"])
 def test_the_guided_variants_take_an_analogy(variant: str, picture: Path):
     config = configs.load(f"guided_correspondence:tiny,{variant}")
-    # Copies of the small picture, turned by 45 degrees, would have no room for two octaves.
-    config = configs.overridden(config, {"terms.guided_correspondence.rotations": 0})
     pictures = inputs.load(config, {"sources": [picture], "content": [picture], "analogy": [picture] * 3})
     (term,) = optimize.check(config, pictures).terms
     assert (term.exemplars.group, config.features.padding) == ("analogy", "reflect")

@@ -15,8 +15,8 @@ def directions(features: Map, window: int) -> Float[Array, "h w 2"]:
         (J_xx - J_yy, 2 J_xy) / (J_xx + J_yy) = k (cos 2a, sin 2a),
 
     where a is the angle from the x axis to the direction, downwards, and k in [0, 1] says how far all changes in the
-    window have this direction. Twice the angle makes opposite directions equal, and so the inner product of two of
-    these vectors is cos 2 (a - b). Where nothing changes, both numbers are 0.
+    window have this direction. Twice the angle makes opposite directions equal, and the inner product of two of these
+    vectors is k k' cos 2 (a - a'). Where nothing changes, both numbers are 0.
 
     Args:
         features: [h, w, c]; both sides are at least 2.

@@ -162,7 +162,9 @@ def guided_correspondence(
         return places.sum_of(shares)
 
     summarize = places.at_each_place(lambda features, mask: (features, mask))
-    return types.Loss(summarize, places.join_each_place(join), value, refresh, rematch, least=max(patch, 2))
+    return types.Loss(
+        summarize, places.join_each_place(join), value, refresh, rematch, least=max(patch, 2) if orientation else patch
+    )
 
 
 def _each_image(function: Callable[..., Any], *arguments: Any) -> Any:
